@@ -1,0 +1,175 @@
+"""Corpus text to token shards: ``tokens-*.npy`` and ``documents-*`` (pipeline.schema.TOKEN_DOCUMENT_SCHEMA).
+
+A document's place in its subset is the order of hash(seed, id). First each corpus shard is encoded and cut into buckets
+by that hash's top bits; then each bucket is sorted into one token shard. The held-out split is tokenised alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beam_jobs.shard_map import ShardMap
+from beam_jobs.train_tokenizer import MODEL
+from beam_jobs.write_corpus import HELD_OUT
+from pipeline import storage
+from pipeline.config import TokensConfig
+from pipeline.documents import document_shards
+from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.schema import ID_BYTES
+from pipeline.stage_run import StageRun
+from pipeline.storage import OutputFile, ParquetShardWriter, join
+from tokenizer.document_order import document_order
+from tokenizer.encoder import FastSentencePiece, add_bos_eos
+from tokenizer.token_shards import write_token_shard
+
+# tokens as little-endian bytes: Arrow's lists of small integers cost more to build and to cut
+_ENCODED = pa.schema(
+    [("id", pa.binary(ID_BYTES)), ("order", pa.uint64()), ("bytes", pa.int64()), ("tokens", pa.binary())]
+)
+_BATCH_ROWS = 256
+
+
+class EncodeDocuments(beam.PTransform):
+    """Shard descriptors in, receipts out: each corpus shard, encoded and cut into buckets."""
+
+    def __init__(self, space: Workspace, seed: int, logs: str) -> None:
+        super().__init__()
+        self._function = partial(encode_shard, space=space, seed=seed)
+        self._space, self._logs = space, logs
+
+    def expand(self, shards: beam.PCollection) -> beam.PCollection:
+        """Apply."""
+        return shards | "Encode" >> ShardMap(self._function, self._space, self._logs)
+
+
+class SortBuckets(beam.PTransform):
+    """Bucket descriptors in, receipts out: each bucket, sorted into one token shard."""
+
+    def __init__(self, space: Workspace, logs: str) -> None:
+        super().__init__()
+        self._function = partial(sort_bucket, space=space)
+        self._space, self._logs = space, logs
+
+    def expand(self, buckets: beam.PCollection) -> beam.PCollection:
+        """Apply."""
+        return buckets | "Sort" >> ShardMap(self._function, self._space, self._logs)
+
+
+def run(stage: StageRun) -> None:
+    """Encode, then sort."""
+    config, space = stage.recipe.tokens, stage.intermediate()
+    shards = document_shards(stage.manifests["corpus"])
+    buckets = plan_buckets(stage.manifests["corpus"], config)
+    encode = [
+        ShardTask(s.subset, s.index, s.count, ({"buckets": buckets[s.subset], **s.inputs[0]},), "encode")
+        for s in shards
+    ]
+    stage.map_shards(encode, partial(encode_shard, space=space, seed=config.seed), space)
+    sort = [
+        ShardTask(subset, index, count, tuple({"shard": s.index, "of": s.count} for s in shards if s.subset == subset))
+        for subset, count in buckets.items()
+        for index in range(count)
+    ]
+    stage.map_shards(sort, partial(sort_bucket, space=stage.space))
+
+
+def plan_buckets(corpus: Mapping[str, Any], config: TokensConfig) -> dict[str, int]:
+    """Token shards of each subset and of its held-out split, from the corpus's sizes."""
+    buckets = {}
+    for subset, counts in corpus["counts"].items():
+        buckets[subset] = max(1, -(-counts["text_bytes"] // config.shard_text_bytes))
+        buckets[f"{HELD_OUT}/{subset}"] = max(1, -(-counts[f"{HELD_OUT}_text_bytes"] // config.shard_text_bytes))
+    return buckets
+
+
+def _piece_path(subset: str, bucket: int, shard: int, count: int) -> str:
+    return f"{subset}/bucket-{bucket:05d}/{storage.shard_name('encoded', shard, count, 'parquet')}"
+
+
+def encode_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
+    """Encode one corpus shard's documents, each into its bucket's file."""
+    buckets = task.inputs[0]["buckets"]
+    writers = [
+        ParquetShardWriter(
+            space.folder, _piece_path(task.subset, bucket, task.index, task.count), _ENCODED, space.scratch
+        )
+        for bucket in range(buckets)
+    ]
+    source = join(space.upstream["corpus"], task.file("documents"))
+    with storage.open_read(source) as stream, _all_of(writers):
+        for batch in pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, columns=["id", "text"]):
+            rows = _encode(batch, _encoder(join(space.upstream["tokenizer"], MODEL)), seed)
+            bucket_of = _bucket(rows["order"].to_numpy(), buckets)
+            for bucket, writer in enumerate(writers):
+                writer.write(rows.filter(pa.array(bucket_of == bucket)))
+    return Receipt(task.name, (), tuple(writer.finished() for writer in writers), None, task.subset)
+
+
+def _all_of(writers: Sequence[ParquetShardWriter]) -> Any:
+    stack = ExitStack()
+    for writer in writers:
+        stack.enter_context(writer)
+    return stack
+
+
+def _bucket(order: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.int64]:
+    """The bucket of each hash: equal ranges of its upper 32 bits."""
+    return ((order >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)
+
+
+@cache
+def _encoder(model: str) -> FastSentencePiece:
+    """One a process."""
+    return FastSentencePiece(storage.read_bytes(model))
+
+
+def _encode(batch: pa.RecordBatch, encoder: FastSentencePiece, seed: int) -> pa.RecordBatch:
+    tokens, offsets = add_bos_eos(*encoder.encode_batch(batch["text"]))
+    flat, width = tokens.tobytes(), tokens.dtype.itemsize
+    cut = [flat[a * width : b * width] for a, b in pairwise(offsets.tolist())]
+    order = document_order(batch["id"], seed, b"tokens")
+    sizes = batch["text"].cast(pa.binary())
+    lengths = pa.array([len(text) for text in sizes.to_pylist()], pa.int64())
+    return pa.RecordBatch.from_arrays(
+        [batch["id"], pa.array(order), lengths, pa.array(cut, pa.binary())], schema=_ENCODED
+    )
+
+
+def sort_bucket(task: ShardTask, space: Workspace) -> Receipt:
+    """Read one bucket from all corpus shards and write it in order."""
+    pieces = [_piece_path(task.subset, task.index, part["shard"], part["of"]) for part in task.inputs]
+    table = pa.concat_tables(_read(join(space.work, piece)) for piece in pieces).combine_chunks()
+    table = table.sort_by([("order", "ascending"), ("id", "ascending")])
+    dtype = _encoder(join(space.upstream["tokenizer"], MODEL)).vocabulary.dtype
+    ids, tokens = table["id"].combine_chunks(), table["tokens"]
+    lengths = np.array([len(value) // dtype.itemsize for value in tokens.to_pylist()], np.int64)
+    blocks = (np.frombuffer(value.as_buffer(), dtype) for value in tokens)
+    array, documents = write_token_shard(
+        space.folder, task.subset, task.index, task.count, ids, blocks, lengths, dtype, space.scratch
+    )
+    counts = _counts(task, table, array, documents)
+    return Receipt(task.name, (), (array, documents), counts, task.subset.removeprefix(f"{HELD_OUT}/"))
+
+
+def _read(path: str) -> pa.Table:
+    with storage.open_read(path) as stream:
+        return pq.read_table(stream)
+
+
+def _counts(task: ShardTask, table: pa.Table, array: OutputFile, documents: OutputFile) -> Counts:
+    held = f"{HELD_OUT}_" if task.subset.startswith(HELD_OUT) else ""
+    extra = {f"{held}tokens": array.rows, f"{held}text_bytes": int(pc.sum(table["bytes"]).as_py() or 0)}
+    if held:
+        extra[HELD_OUT] = documents.rows
+    return Counts("documents", table.num_rows, documents.rows, {}, 0, documents.rows, extra)

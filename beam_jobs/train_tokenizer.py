@@ -1,0 +1,110 @@
+"""Train the tokenizer on a sample of the corpus: ``tokenizer.model`` and ``card.json``.
+
+The sample is the documents of smallest hash that together reach ``sample_bytes``; held-out documents are not in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beam_jobs.shard_map import ShardMap
+from beam_jobs.write_corpus import HELD_OUT
+from pipeline import storage
+from pipeline.config import TokenizerConfig
+from pipeline.documents import document_shards
+from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.stage_run import StageRun
+from pipeline.storage import OutputFile, ParquetShardWriter, join
+from tokenizer.document_order import document_order
+from tokenizer.training import tokenizer_card, train_tokenizer
+
+MODEL, CARD = "tokenizer.model", "card.json"
+_SIZES = pa.schema([("order", pa.uint64()), ("bytes", pa.int64())])
+
+
+class SizeDocuments(beam.PTransform):
+    """Shard descriptors in, receipts out: each document's place in the sample's order, and its size."""
+
+    def __init__(self, space: Workspace, seed: int, logs: str) -> None:
+        super().__init__()
+        self._function = partial(size_shard, space=space, seed=seed)
+        self._space, self._logs = space, logs
+
+    def expand(self, shards: beam.PCollection) -> beam.PCollection:
+        """Apply."""
+        return shards | "Size" >> ShardMap(self._function, self._space, self._logs)
+
+
+def run(stage: StageRun) -> None:
+    """Size the documents, choose the sample, and train in this process: SentencePiece's result depends on threads."""
+    config, space = stage.recipe.tokenizer, stage.intermediate()
+    shards = document_shards(stage.manifests["corpus"])
+    tasks = [ShardTask(s.subset, s.index, s.count, step="size") for s in shards if not s.subset.startswith(HELD_OUT)]
+    stage.map_shards(tasks, partial(size_shard, space=space, seed=config.seed), space)
+    task = ShardTask("all", 0, 1)
+    stage.run_once(task, lambda: train(task, stage.space, tasks, config))
+
+
+def size_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
+    """Write order and size of one corpus shard's documents."""
+    path = task.file("sizes")
+    source = join(space.upstream["corpus"], task.file("documents"))
+    with storage.open_read(source) as stream, ParquetShardWriter(space.folder, path, _SIZES, space.scratch) as writer:
+        for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
+            order = document_order(batch["id"], seed, b"tokenizer")
+            sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
+            writer.write(pa.RecordBatch.from_arrays([pa.array(order), sizes], schema=_SIZES))
+    return Receipt(task.name, (), (writer.finished(),), None, task.subset)
+
+
+def train(task: ShardTask, space: Workspace, tasks: Sequence[ShardTask], config: TokenizerConfig) -> Receipt:
+    """Train on the sample and describe the model."""
+    highest = _highest_order(space, tasks, config.sample_bytes)
+    model = train_tokenizer(_sample(space, tasks, config.seed, highest), config.vocab_size)
+    card = tokenizer_card(model, _sample(space, tasks, config.seed, highest))
+    outputs = []
+    for path, data in ((MODEL, model), (CARD, (json.dumps(card, indent=1, sort_keys=True) + "\n").encode())):
+        with storage.atomic_writer(space.path(path), space.scratch) as stream:
+            stream.write(data)
+        outputs.append(OutputFile(path, stream.sha256, card["sample"]["documents"], stream.bytes))
+    entered = sum(int((_orders(space, task) <= highest).sum()) for task in tasks) if highest is not None else 0
+    sampled = card["sample"]["documents"]
+    counts = Counts("sampled documents", entered, sampled, {}, 0, sampled)
+    return Receipt(task.name, (), tuple(outputs), counts, task.subset)
+
+
+def _orders(space: Workspace, task: ShardTask) -> npt.NDArray[np.uint64]:
+    with storage.open_read(join(space.work, task.file("sizes"))) as stream:
+        return pq.read_table(stream, columns=["order"])["order"].to_numpy()
+
+
+def _highest_order(space: Workspace, tasks: Sequence[ShardTask], sample_bytes: int) -> np.uint64 | None:
+    """The order of the last document in the sample; None for an empty corpus."""
+    tables = []
+    for task in tasks:
+        with storage.open_read(join(space.work, task.file("sizes"))) as stream:
+            tables.append(pq.read_table(stream))
+    table = pa.concat_tables(tables).sort_by("order")
+    if not table.num_rows:
+        return None
+    reached = np.cumsum(table["bytes"].to_numpy())
+    last = min(int(np.searchsorted(reached, sample_bytes)), table.num_rows - 1)
+    return np.uint64(table["order"][last].as_py())
+
+
+def _sample(space: Workspace, tasks: Sequence[ShardTask], seed: int, highest: np.uint64 | None) -> Iterator[str]:
+    """The sample's texts, in the order of shards and rows."""
+    for task in tasks if highest is not None else ():
+        with storage.open_read(join(space.upstream["corpus"], task.file("documents"))) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
+                order = document_order(batch["id"], seed, b"tokenizer")
+                yield from batch["text"].filter(pa.array(order <= highest)).to_pylist()

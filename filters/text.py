@@ -1,0 +1,388 @@
+r"""One scan of a column of text: the only definition of word, line, paragraph and n-gram.
+
+All rules and MinHash read the arrays of a ``TextScan``; none of them splits text again.
+
+- A **word** is a maximal run of characters without Unicode White_Space, as it stands. Scripts without spaces between
+  words (Chinese, Japanese, Thai) have long words: a sentence or a phrase each. The published bounds are meant for
+  English, and language identification drops such text before they count.
+- A **line** ends at ``\n`` or at the document's end. A line of white space only is blank and counts for nothing.
+  A line's characters are all between the two ``\n``, indentation and a trailing ``\r`` included.
+- A **paragraph** is a maximal run of lines with no blank line between; the ``\n`` between its lines belong to it.
+- An **n-gram** is n neighbouring words of a document; it crosses lines and paragraphs, never documents.
+- A **character** is a code point.
+
+The paper does not say what a word is. datatrove takes words from a language's tokenizer, DCLM from uniseg without
+punctuation; Dolma and NeMo Curator split at white space as we do.
+
+Hashes are 64-bit FNV-1a with a final mix, without a seed: the same on every machine. Any two of ``m`` different words
+share one with a probability of about ``m * m / 2**65``: 0.03 for 1e9 different words; who knows the function can build
+words that do. The repetition rules confirm equal hashes by comparing bytes; MinHash and contamination rest on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from filters.unicode_tables import ALPHABETIC, PUNCTUATION, WHITE_SPACE, unicode_tables
+
+NEWLINE: Final = 0x0A
+REPLACEMENT: Final = 0xFFFD
+FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
+FNV_PRIME: Final = np.uint64(0x100000001B3)
+
+Bytes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TextScan:
+    r"""Where the words, lines and paragraphs of n documents are, and their hashes.
+
+    Positions are byte positions in ``data``, ends are exclusive. The words of document ``d`` have the indexes
+    ``word_offsets[d]`` up to ``word_offsets[d + 1]``; lines and paragraphs likewise. A null document has none of them.
+
+    Attributes:
+        data: uint8 [num_bytes], the Arrow array's buffer as it is; a slice's buffer holds more than its documents.
+        doc_offsets: int64 [n + 1], where each document starts in ``data``. A null's bytes may be anything.
+        valid: bool [n], False for a null document.
+        num_chars: int64 [n], code points, white space included.
+        word_offsets: int64 [n + 1], index of each document's first word.
+        word_starts: int64 [num_words].
+        word_ends: int64 [num_words].
+        word_chars: int32 [num_words], code points.
+        word_is_alphabetic: bool [num_words], True with at least one alphabetic character.
+        word_hashes: uint64 [num_words], hash of the word's bytes.
+        shingle_hashes: uint64 [num_words], hash of the word in simple lower case without punctuation and symbols;
+            0 when nothing is left.
+        line_offsets: int64 [n + 1], index of each document's first line; blank lines are left out.
+        line_starts: int64 [num_lines].
+        line_ends: int64 [num_lines], the position of the ``\n``, or the document's end.
+        line_words: int64 [num_lines + 1], index of each line's first word; lines have one word at least.
+        line_chars: int64 [num_lines], code points, white space included.
+        line_hashes: uint64 [num_lines].
+        paragraph_offsets: int64 [n + 1], index of each document's first paragraph.
+        paragraph_starts: int64 [num_paragraphs].
+        paragraph_ends: int64 [num_paragraphs].
+        paragraph_chars: int64 [num_paragraphs], code points, the ``\n`` between its lines included.
+        paragraph_hashes: uint64 [num_paragraphs].
+    """
+
+    data: Bytes
+    doc_offsets: Positions
+    valid: Flags
+    num_chars: Positions
+    word_offsets: Positions
+    word_starts: Positions
+    word_ends: Positions
+    word_chars: npt.NDArray[np.int32]
+    word_is_alphabetic: Flags
+    word_hashes: Hashes
+    shingle_hashes: Hashes
+    line_offsets: Positions
+    line_starts: Positions
+    line_ends: Positions
+    line_words: Positions
+    line_chars: Positions
+    line_hashes: Hashes
+    paragraph_offsets: Positions
+    paragraph_starts: Positions
+    paragraph_ends: Positions
+    paragraph_chars: Positions
+    paragraph_hashes: Hashes
+
+    @property
+    def num_documents(self) -> int:
+        """Number of documents, nulls included."""
+        return len(self.valid)
+
+    @property
+    def num_words(self) -> Positions:
+        """Words of each document, int64 [n]; 0 for a null."""
+        return np.diff(self.word_offsets)
+
+
+def scan(texts: pa.Array) -> TextScan:
+    """Find the words, lines and paragraphs of a column of documents.
+
+    Args:
+        texts: Array of ``string`` or ``large_string``; nulls, empty texts and slices are fine. Bytes that are not UTF-8
+            count as one U+FFFD each.
+
+    Returns:
+        The scan; about 45 bytes a word beside the text. It keeps the array's buffer alive and does not copy it.
+
+    Raises:
+        TypeError: ``texts`` has another type.
+        ValueError: A document is 2 GiB or larger.
+    """
+    data, doc_offsets, valid = _buffers(texts)
+    tables = unicode_tables()
+    max_words, max_lines = _count_breaks(data, doc_offsets[0], doc_offsets[-1])
+    words = _Words.empty(max_words + len(valid))
+    word_offsets, num_chars = _find_words(data, doc_offsets, valid, tables.properties, tables.lower, words)
+    words = words.first(word_offsets[-1])
+    lines = _Segments.empty(max_lines + len(valid))
+    line_offsets, line_words = _find_lines(data, doc_offsets, valid, word_offsets, words, lines)
+    lines = lines.first(line_offsets[-1])
+    paragraphs = _Segments.empty(len(lines.starts))
+    paragraph_offsets = _join_lines(line_offsets, lines, paragraphs)
+    return TextScan(
+        data, doc_offsets, valid, num_chars,
+        word_offsets, *words,
+        line_offsets, lines.starts, lines.ends, line_words, lines.chars, lines.hashes,
+        paragraph_offsets, *paragraphs.first(paragraph_offsets[-1]),
+    )  # fmt: skip
+
+
+def _buffers(texts: pa.Array) -> tuple[Bytes, Positions, Flags]:
+    """The array's bytes, int64 offsets into them, and which rows are not null."""
+    if pa.types.is_string(texts.type):
+        offset_type: type[np.signedinteger[Any]] = np.int32
+    elif pa.types.is_large_string(texts.type):
+        offset_type = np.int64
+    else:
+        raise TypeError(f"texts must be an array of string or large_string; got {texts.type}")
+    _, offsets, values = texts.buffers()
+    if offsets is None or not len(texts):
+        doc_offsets = np.zeros(len(texts) + 1, np.int64)
+    else:
+        window = np.frombuffer(offsets, offset_type)[texts.offset : texts.offset + len(texts) + 1]
+        doc_offsets = window.astype(np.int64)
+    if len(texts) and np.diff(doc_offsets).max() >= 2**31:
+        raise ValueError("a document must be smaller than 2 GiB; cut it before the scan")
+    data = np.frombuffer(values, np.uint8) if values is not None else np.empty(0, np.uint8)
+    data.flags.writeable = False  # one compiled form of each kernel, whether Arrow's buffer is mutable or not
+    return data, doc_offsets, texts.is_valid().to_numpy(zero_copy_only=False)
+
+
+class _Words(NamedTuple):
+    """The word arrays of a TextScan, in its order."""
+
+    starts: Positions
+    ends: Positions
+    chars: npt.NDArray[np.int32]
+    is_alphabetic: Flags
+    hashes: Hashes
+    shingle_hashes: Hashes
+
+    @classmethod
+    def empty(cls, size: int) -> _Words:
+        kinds = (np.int64, np.int64, np.int32, np.bool_, np.uint64, np.uint64)
+        return cls._make(np.empty(size, kind) for kind in kinds)
+
+    def first(self, size: int) -> _Words:
+        return type(self)._make(column[:size] for column in self)
+
+
+class _Segments(NamedTuple):
+    """Lines or paragraphs."""
+
+    starts: Positions
+    ends: Positions
+    chars: Positions
+    hashes: Hashes
+
+    @classmethod
+    def empty(cls, size: int) -> _Segments:
+        return cls._make(np.empty(size, kind) for kind in (np.int64, np.int64, np.int64, np.uint64))
+
+    def first(self, size: int) -> _Segments:
+        return type(self)._make(column[:size] for column in self)
+
+
+@njit(cache=True, nogil=True)
+def hash_step(state: np.uint64, value: np.uint64) -> np.uint64:
+    """Take one more value, a byte or a hash, into an FNV-1a hash that starts from ``FNV_BASIS``."""
+    return (state ^ value) * FNV_PRIME
+
+
+@njit(cache=True, nogil=True)
+def hash_end(state: np.uint64) -> np.uint64:
+    """Spread the bits of a hash (the last steps of MurmurHash3), so that any of them serve as table index."""
+    state = (state ^ (state >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    state = (state ^ (state >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return state ^ (state >> np.uint64(33))
+
+
+@njit(cache=True, nogil=True)
+def decode(data: Bytes, position: int, end: int) -> tuple[int, int]:
+    """Read the character at ``position`` of UTF-8 text that ends at ``end``.
+
+    Returns:
+        Its code point and its size in bytes; U+FFFD and 1 at a byte that starts no whole character before ``end``.
+    """
+    lead: Any = np.int64(data[position])  # arithmetic in 64 bits
+    if lead < 0x80:
+        return lead, 1
+    if lead < 0xC2 or lead > 0xF4:
+        return REPLACEMENT, 1
+    size = 2 + (lead >= 0xE0) + (lead >= 0xF0)
+    if position + size > end:
+        return REPLACEMENT, 1
+    code_point = lead & (0x7F >> size)
+    for i in range(position + 1, position + size):
+        if data[i] & 0xC0 != 0x80:
+            return REPLACEMENT, 1
+        code_point = code_point << 6 | (data[i] & 0x3F)
+    return (code_point, size) if code_point < 0x110000 else (REPLACEMENT, 1)
+
+
+@njit(cache=True, nogil=True)
+def _count_breaks(data: Bytes, start: int, end: int) -> tuple[int, int]:
+    """Bounds for the number of words and lines: bytes that may begin white space, and newlines.
+
+    Unicode's white space begins with a byte up to 0x20, C2 85, C2 A0, E1 9A, E2 80, E2 81 or E3 80.
+    """
+    white, newlines = 0, 0
+    lead = np.uint8(0)
+    for byte in data[start:end]:
+        white += byte <= 0x20
+        newlines += byte == NEWLINE
+        if byte >= 0x80 and lead >= 0xC2:
+            white += (lead == 0xC2) & ((byte == 0x85) | (byte == 0xA0))
+            white += ((lead == 0xE1) & (byte == 0x9A)) | ((lead == 0xE3) & (byte == 0x80))
+            white += (lead == 0xE2) & ((byte == 0x80) | (byte == 0x81))
+        lead = byte
+    return white, newlines
+
+
+@njit(cache=True, nogil=True)
+def _find_words(
+    data: Bytes,
+    doc_offsets: Positions,
+    valid: Flags,
+    properties: npt.NDArray[np.uint8],
+    lower: npt.NDArray[np.int32],
+    words: _Words,
+) -> tuple[Positions, Positions]:
+    """Fill ``words``; return the documents' first words and their numbers of characters.
+
+    One function on purpose: a call a word that passes arrays costs three times the work itself.
+    """
+    word_offsets = np.zeros(len(doc_offsets), np.int64)
+    num_chars = np.zeros(len(valid), np.int64)
+    count = 0
+    for doc in range(len(valid)):
+        position, end = doc_offsets[doc], doc_offsets[doc + 1] if valid[doc] else doc_offsets[doc]
+        chars = 0
+        while position < end:  # each turn reads a word, if one starts here, and one character of white space
+            start, word_chars, kept, seen = position, 0, 0, 0
+            word_hash, shingle_hash = FNV_BASIS, FNV_BASIS
+            size = 0
+            while position < end:
+                code_point, size = np.int64(data[position]), 1
+                if code_point >= 0x80:
+                    code_point, size = decode(data, position, end)
+                bits = properties[code_point]
+                if bits & WHITE_SPACE:
+                    break
+                word_hash = hash_step(word_hash, np.uint64(data[position]))
+                for i in range(1, size):
+                    word_hash = hash_step(word_hash, np.uint64(data[position + i]))
+                if not bits & PUNCTUATION:
+                    shingle_hash = hash_step(shingle_hash, np.uint64(lower[code_point]))
+                    kept += 1
+                seen |= bits
+                word_chars += 1
+                position += size
+            if word_chars:
+                words.starts[count] = start
+                words.ends[count] = position
+                words.chars[count] = word_chars
+                words.is_alphabetic[count] = seen & ALPHABETIC != 0
+                words.hashes[count] = hash_end(word_hash)
+                # 0 stands for "nothing left", so the one word in 2**64 that hashes to it takes 1.
+                words.shingle_hashes[count] = max(hash_end(shingle_hash), np.uint64(1)) if kept else np.uint64(0)
+                count += 1
+            chars += word_chars
+            if position < end:
+                position += size
+                chars += 1
+        word_offsets[doc + 1] = count
+        num_chars[doc] = chars
+    return word_offsets, num_chars
+
+
+@njit(cache=True, nogil=True)
+def _find_lines(
+    data: Bytes,
+    doc_offsets: Positions,
+    valid: Flags,
+    word_offsets: Positions,
+    words: _Words,
+    lines: _Segments,
+) -> tuple[Positions, Positions]:
+    """Fill ``lines``; return the documents' first lines and the lines' first words (one more than lines).
+
+    Goes from word to word and looks only at the white space between. A line's hash takes in its words' hashes and its
+    white space byte by byte.
+    """
+    line_offsets = np.zeros(len(doc_offsets), np.int64)
+    line_words = np.empty(len(lines.starts) + 1, np.int64)
+    count = 0
+    for doc in range(len(valid)):
+        first, last = word_offsets[doc], word_offsets[doc + 1]
+        position, end = doc_offsets[doc], doc_offsets[doc + 1]
+        start, chars, state, is_blank = position, 0, FNV_BASIS, True
+        if first == last:
+            position = end
+        for word in range(first, last + 1):
+            gap_end = words.starts[word] if word < last else end
+            while position < gap_end:
+                byte = data[position]
+                if byte != NEWLINE:
+                    state = hash_step(state, np.uint64(byte))
+                    chars += byte & 0xC0 != 0x80  # white space is UTF-8: not the bytes that continue a character
+                else:
+                    if not is_blank:
+                        lines.ends[count], lines.chars[count], lines.hashes[count] = position, chars, hash_end(state)
+                        count += 1
+                    start, chars, state, is_blank = position + 1, 0, FNV_BASIS, True
+                position += 1
+            if word < last:
+                if is_blank:
+                    lines.starts[count], line_words[count] = start, word
+                    is_blank = False
+                state = hash_step(state, words.hashes[word])
+                chars += words.chars[word]
+                position = words.ends[word]
+        if not is_blank:
+            lines.ends[count], lines.chars[count], lines.hashes[count] = end, chars, hash_end(state)
+            count += 1
+        line_offsets[doc + 1] = count
+    line_words[count] = word_offsets[-1]
+    return line_offsets, line_words[: count + 1]
+
+
+@njit(cache=True, nogil=True)
+def _join_lines(line_offsets: Positions, lines: _Segments, paragraphs: _Segments) -> Positions:
+    r"""Fill ``paragraphs``; return the documents' first paragraphs.
+
+    Two lines belong together when a single ``\n`` stands between them: any blank line makes the gap longer.
+    """
+    paragraph_offsets = np.zeros(len(line_offsets), np.int64)
+    count = 0
+    for doc in range(len(line_offsets) - 1):
+        state = FNV_BASIS
+        for line in range(line_offsets[doc], line_offsets[doc + 1]):
+            if line > line_offsets[doc] and lines.starts[line] == lines.ends[line - 1] + 1:
+                count -= 1
+                paragraphs.chars[count] += lines.chars[line] + 1
+            else:
+                state = FNV_BASIS
+                paragraphs.starts[count] = lines.starts[line]
+                paragraphs.chars[count] = lines.chars[line]
+            state = hash_step(state, lines.hashes[line])
+            paragraphs.ends[count] = lines.ends[line]
+            paragraphs.hashes[count] = hash_end(state)
+            count += 1
+        paragraph_offsets[doc + 1] = count
+    return paragraph_offsets

@@ -1,0 +1,64 @@
+"""Count what was really written: the files are read again, and no worker's tally is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.manifest import Counts
+from pipeline.schema import DROPPED, FAILED, KEPT
+
+
+def count_records(path: str, entered: int, documents_path: str) -> Counts:
+    """Balance a shard's records table against what its reader saw.
+
+    Args:
+        path: The records table.
+        entered: Raw records that the reader saw.
+        documents_path: The documents table; its rows are what is produced.
+    """
+    outcomes, dropped = _outcomes(path, "outcome")
+    rows = _num_rows(documents_path)
+    return Counts("records", entered, outcomes.get(KEPT, 0), dropped, outcomes.get(FAILED, 0), rows)
+
+
+def count_verdicts(path: str, entered: int) -> Counts:
+    """Balance a shard's verdicts against the documents that entered; absent rows are those of earlier stages."""
+    outcomes, dropped = _outcomes(path, "verdict")
+    kept = outcomes.get(KEPT, 0)
+    return Counts("documents", entered, kept, dropped, outcomes.get(FAILED, 0), kept)
+
+
+def count_rows(path: str, entered: int, extra: Mapping[str, int] | None = None) -> Counts:
+    """Balance a shard in which every document gives one row."""
+    rows = _num_rows(path)
+    return Counts("documents", entered, rows, {}, 0, rows, extra or {})
+
+
+def count_present(path: str, column: str, entered: int) -> Counts:
+    """Balance a shard in which every document that entered gives one row with a value in ``column``."""
+    with storage.open_read(path) as stream:
+        values = pq.read_table(stream, columns=[column])[column]
+    present = len(values) - int(values.null_count)
+    return Counts("documents", entered, present, {}, 0, present)
+
+
+def _num_rows(path: str) -> int:
+    with storage.open_read(path) as stream:
+        return int(pq.ParquetFile(stream).metadata.num_rows)
+
+
+def _outcomes(path: str, column: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Rows by outcome, and dropped rows by reason."""
+    with storage.open_read(path) as stream:
+        table = pq.read_table(stream, columns=[column, "reason"])
+    dropped = table.filter(pc.equal(table[column], DROPPED))["reason"]
+    return _tally(table[column]), _tally(pc.fill_null(dropped, "unnamed"))
+
+
+def _tally(values: pa.ChunkedArray) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in values.value_counts().to_pylist()}

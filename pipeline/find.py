@@ -1,0 +1,91 @@
+"""Find documents of a run by what was decided about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.config import RecipeError
+from pipeline.documents import document_shards, read_side_table
+from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stage, finished_stages
+from pipeline.manifest import ShardTask
+from pipeline.schema import KEPT
+
+_FIELDS = ["id", "subset", "source", "offset", "length", "member", "url", "title", "text"]
+
+
+def find_documents(
+    out: str, verdict: str, stage: str | None, reason: str | None, subset: str | None, number: int
+) -> list[dict[str, Any]]:
+    """Documents with a verdict, in the order of shards and rows.
+
+    Args:
+        out: Output folder.
+        verdict: ``kept`` (by every finished stage, or by ``stage``), ``dropped`` or ``failed``.
+        stage: ``extract``, ``filter``, ``dedup`` or ``decontaminate``; None = any.
+        reason: One of the document's reasons.
+        subset: Of this subset.
+        number: At most so many.
+
+    Raises:
+        RecipeError: Nothing is extracted yet, or the stage gives no verdicts.
+    """
+    finished = finished_stages(out)
+    extract = finished_stage(out, "extract")
+    if stage is not None and stage not in ("extract", *VERDICT_STAGES):
+        raise RecipeError(f"stage {stage} gives no verdicts; those that do: extract, {', '.join(VERDICT_STAGES)}")
+    shards = [task for task in document_shards(extract.manifest) if subset in (None, task.subset)]
+    if verdict != KEPT and stage == "extract":
+        return list(islice(_records(extract, shards, verdict, reason), number))
+    stages = [finished[name] for name in VERDICT_STAGES if name in finished and stage in (None, name)]
+    return list(islice(_documents(extract, stages, shards, verdict, reason), number))
+
+
+def _records(
+    extract: FinishedStage, shards: list[ShardTask], verdict: str, reason: str | None
+) -> Iterator[dict[str, Any]]:
+    """Raw records that gave no document; their text was never read out."""
+    for task in shards:
+        with storage.open_read(storage.join(extract.folder, task.file("records"))) as stream:
+            rows = pq.read_table(stream).filter(pc.field("outcome") == verdict)
+        for row in rows.to_pylist():
+            if reason in (None, row["reason"]):
+                yield {"stage": "extract", "verdict": verdict, "subset": task.subset, **row}
+
+
+def _documents(
+    extract: FinishedStage, stages: list[FinishedStage], shards: list[ShardTask], verdict: str, reason: str | None
+) -> Iterator[dict[str, Any]]:
+    for task in shards:
+        found: dict[int, dict[str, Any]] = {}
+        for stage in stages:  # a document is dropped by one stage at most, and kept when the last one kept it
+            table = read_side_table(stage.folder, task, "verdicts", ["verdict", "reason", "reasons", "evidence"])
+            decided = {
+                row: {"stage": stage.name, **values}
+                for row, values in enumerate(table.to_pylist())
+                if values["verdict"] == verdict and (reason is None or reason in values["reasons"])
+            }
+            found = decided if verdict == KEPT else {**found, **decided}
+        if not stages and verdict == KEPT:
+            found = {row: {"stage": "extract", "verdict": KEPT} for row in range(task.inputs[0]["rows"])}
+        yield from _with_text(extract, task, found)
+
+
+def _with_text(extract: FinishedStage, task: ShardTask, found: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Read the documents of the found rows, row group by row group."""
+    first = 0
+    with storage.open_read(storage.join(extract.folder, task.file("documents"))) as stream:
+        file = pq.ParquetFile(stream)
+        for group in range(file.metadata.num_row_groups):
+            last = first + file.metadata.row_group(group).num_rows
+            rows = sorted(row for row in found if first <= row < last)
+            if rows:
+                table = file.read_row_group(group, columns=_FIELDS).take([row - first for row in rows])
+                for row, document in zip(rows, table.to_pylist(), strict=True):
+                    yield {**found[row], **document, "id": document["id"].hex()}
+            first = last

@@ -1,0 +1,114 @@
+"""Find raw input files, and cut them into shards from their names and sizes alone, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from pipeline import storage
+from pipeline.config import InputConfig, Recipe, RecipeError
+from pipeline.manifest import ShardTask
+from pipeline.readers import is_splittable
+from pipeline.records import Piece
+
+InputFile = Mapping[str, Any]  # path (relative), full_path, bytes, fingerprint
+
+
+def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str, Any]]:
+    """Files below ``root`` that match any pattern, each once, in order of path.
+
+    Raises:
+        RecipeError: A pattern matches nothing.
+    """
+    found = set()
+    for pattern in patterns:
+        matches = storage.glob(root, pattern)
+        if not matches:
+            raise RecipeError(f"{where}: no file matches {storage.join(root, pattern)}; mend paths or --input-root")
+        found.update(matches)
+    return [describe(storage.join(root, path), path) for path in sorted(found)]
+
+
+def describe(full_path: str, path: str) -> dict[str, Any]:
+    """What a digest needs to know of a raw file, and where it is."""
+    return {
+        "path": path,
+        "full_path": full_path,
+        "bytes": storage.size(full_path),
+        "fingerprint": storage.fingerprint(full_path),
+    }
+
+
+def extract_inputs(recipe: Recipe) -> list[dict[str, Any]]:
+    """The raw files of every input but the crawl's, with the number of the input they belong to."""
+    files = []
+    for number, part in enumerate(recipe.input):
+        if not part.from_crawl:
+            where = f"[[input]] {part.subset}"
+            files += [{**file, "input": number} for file in find_files(part.root, part.paths, where)]
+    return files
+
+
+def crawl_inputs(recipe: Recipe, folder: str, outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The WARC files that the crawl wrote, as input of every part that reads the crawl."""
+    warcs = [output for output in outputs if ".warc" in output["path"]]
+    return [
+        {"path": o["path"], "full_path": storage.join(folder, o["path"]), "bytes": o["bytes"], "input": number}
+        for number, part in enumerate(recipe.input)
+        if part.from_crawl
+        for o in sorted(warcs, key=lambda o: str(o["path"]))
+    ]
+
+
+def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
+    """Give every input byte to one shard, near equal in size.
+
+    Small files are packed in order of path, large splittable ones are cut at ``shard_input_bytes``. The plan depends on
+    names, sizes and configuration alone. An input's ``limit`` and ``max_bytes`` are spread over its shards.
+    """
+    by_subset: dict[str, list[list[dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
+    for number, part in enumerate(recipe.input):
+        pieces = [piece for file in files if file["input"] == number for piece in _cut(part, file, recipe)]
+        groups = _pack(pieces, recipe.extract.shard_input_bytes)
+        for index, group in enumerate(groups):
+            limit = _share(part.limit, index, len(groups))
+            cap = _share(part.max_bytes, index, len(groups))
+            by_subset[part.subset].append([{"limit": limit, "max_bytes": cap, "pieces": group}])
+    return [
+        ShardTask(subset, index, len(groups), tuple(group))
+        for subset, groups in by_subset.items()
+        for index, group in enumerate(groups)
+    ]
+
+
+def _cut(part: InputConfig, file: InputFile, recipe: Recipe) -> list[tuple[int, Piece]]:
+    """One file as pieces with their sizes."""
+    step, length = recipe.extract.shard_input_bytes, int(file["bytes"])
+    base = Piece(file["full_path"], file["path"], part.subset, part.format, fields=part.fields)
+    if length <= step or not is_splittable(base.path, part.format):
+        return [(length, base)]
+    starts = range(0, length, -(-length // -(-length // step)))
+    ends = [*starts[1:], -1]
+    return [
+        ((length if end < 0 else end) - start, replace(base, start=start, end=end))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _pack(pieces: Sequence[tuple[int, Piece]], target: int) -> list[list[dict[str, Any]]]:
+    """Neighbouring pieces together while they stay below the target; at least one shard."""
+    groups: list[list[dict[str, Any]]] = [[]]
+    room = target
+    for length, piece in pieces:
+        if groups[-1] and length > room:
+            groups.append([])
+            room = target
+        groups[-1].append(asdict(piece))
+        room -= length
+    return groups
+
+
+def _share(total: int, index: int, count: int) -> int:
+    """The part of a total that falls to one of ``count``; -1 means that the total is no limit."""
+    return total // count + (index < total % count) if total else -1

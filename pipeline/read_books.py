@@ -1,0 +1,96 @@
+"""One file, one document: Project Gutenberg's books and plain texts, compressed or not.
+
+``offset`` is 0, ``length`` the file's stored bytes, and the digest is over those. Dropped: ``empty``. Failed:
+``too_long``, ``truncated``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from filters.extraction import one_line, plain_text
+from pipeline.byte_streams import Window, decompressed
+from pipeline.config import ExtractConfig
+from pipeline.records import Piece, RawDocument, Record
+from pipeline.storage import open_read, size
+
+_MAX_TITLE_CHARS: Final = 200
+_START = re.compile(
+    r"^[ ]*\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG[^\n]*(?:\n[^\n]+)*?\*\*\*[^\n]*\n"
+    r"|^\*END[* ]+THE SMALL PRINT![^\n]*\*END\*[^\n]*\n",
+    re.MULTILINE,
+)
+_END = re.compile(
+    r"^[ ]*\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|^End of (?:the |this )?Project Gutenberg(?:['\u2019]s)? ",
+    re.MULTILINE,
+)
+_CREDITS = re.compile(
+    r"(?:Produced by|E-text prepared by|This e-?text was (?:produced|prepared)|Transcribed (?:from|by)"
+    r"|HTML version by)[ \n]"
+)
+_HEADER_FIELD = re.compile(
+    r"^(Title|Author|Translator|Editor|Language|Release date): *([^\n]*(?:\n[ ]{4,}[^\n]+)*)", re.MULTILINE
+)
+
+
+def read_gutenberg(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
+    """Read a Gutenberg book without its header, licence and credits.
+
+    What its header says goes to ``title`` and ``meta`` (author, translator, editor, language, release_date). A file
+    without the markers is taken whole.
+    """
+    yield _read_file(piece, config, _gutenberg_document)
+
+
+def read_text(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
+    """Read a plain text; its title is the first line with a letter or digit, if that is short."""
+    yield _read_file(piece, config, _text_document)
+
+
+def _read_file(piece: Piece, config: ExtractConfig, to_document: Callable[[str], RawDocument]) -> Record:
+    with open_read(piece.path) as stream:
+        digest = hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
+    length = size(piece.path)
+    with open_read(piece.path) as stream:
+        window = Window(decompressed(stream))
+        if window.hold(config.max_record_bytes + 1):
+            return Record.failed(0, length, "too_long", f"more than {config.max_record_bytes} bytes")
+    if window.error is not None:
+        return Record.failed(0, length, "truncated", window.error)
+    document = to_document(plain_text(bytes(window.data)))
+    return Record.kept(0, length, digest, document) if document.text else Record.dropped(0, length, "empty")
+
+
+def _text_document(text: str) -> RawDocument:
+    return RawDocument(text, title=_first_line(text))
+
+
+def _gutenberg_document(text: str) -> RawDocument:
+    start = _START.search(text)
+    end = _END.search(text, start.end() if start else 0)
+    header = text[: start.start()] if start else ""
+    body = text[start.end() if start else 0 : end.start() if end else len(text)].strip("\n")
+    fields = {name.lower().replace(" ", "_"): one_line(value) for name, value in _HEADER_FIELD.findall(header)}
+    title = fields.pop("title", None)
+    return RawDocument(
+        _without_credits(body), title=title or None, meta={key: value for key, value in fields.items() if value}
+    )
+
+
+def _without_credits(body: str) -> str:
+    """Cut transcribers' notes off the first paragraphs."""
+    while _CREDITS.match(body):
+        _, _, body = body.partition("\n\n")
+        body = body.lstrip("\n")
+    return body
+
+
+def _first_line(text: str) -> str | None:
+    for line in text.split("\n"):
+        if any(("0" <= char <= "9") or ("A" <= char <= "Z") or ("a" <= char <= "z") or char > "\x7f" for char in line):
+            title = one_line(line)
+            return title if len(title) <= _MAX_TITLE_CHARS else None
+    return None

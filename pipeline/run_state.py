@@ -1,0 +1,131 @@
+"""What is not deterministic about a run: ``run.json``, and the lock that keeps a second driver out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline import storage
+
+
+class LockedError(RuntimeError):
+    """Another driver works on the output folder; the message names it."""
+
+
+def _process_start(pid: int) -> str | None:
+    """When a process of this machine began, in the kernel's ticks; tells a pid from its later namesake."""
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return None
+
+
+def _is_alive(holder: dict[str, Any]) -> bool:
+    """Say whether a lock's holder still runs; a holder on another host is taken to."""
+    if holder["host"] != socket.gethostname():
+        return True
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    started = _process_start(holder["pid"])
+    return started is None or holder.get("started") is None or started == holder["started"]
+
+
+@contextmanager
+def locked(out: str) -> Iterator[None]:
+    """Hold ``OUT/.lock``; the lock of a dead holder is taken over.
+
+    Raises:
+        LockedError: A living driver holds it.
+    """
+    if not storage.is_local(out):
+        yield  # object stores have no exclusive create; DESIGN leaves one driver a folder to the user there
+        return
+    os.makedirs(out, exist_ok=True)
+    path = os.path.join(out, ".lock")
+    mine = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": _process_start(os.getpid()),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+    }
+    _take(path, mine)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _take(path: str, mine: dict[str, Any]) -> None:
+    unfinished = f"{path}.{storage.attempt_name()}"
+    with open(unfinished, "w") as stream:
+        json.dump(mine, stream)
+    try:
+        while True:
+            try:
+                os.link(unfinished, path)  # atomic, and fails when there is a lock
+                return
+            except FileExistsError:
+                _refuse_or_break(path)
+    finally:
+        os.unlink(unfinished)
+
+
+def _refuse_or_break(path: str) -> None:
+    try:
+        with open(path) as stream:
+            holder = json.load(stream)
+    except FileNotFoundError:
+        return
+    if _is_alive(holder):
+        raise LockedError(
+            f"{os.path.dirname(path)} is in use by process {holder['pid']} on {holder['host']} since {holder['since']} "
+            f"({holder['command']}); wait for it or end it, and if it is surely gone remove {path}"
+        )
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+class RunState:
+    """``OUT/run.json``: the recipe and, for each stage, digest, state, seconds, memory, attempts and workers."""
+
+    def __init__(self, out: str) -> None:
+        self._path, self._scratch = storage.join(out, "run.json"), storage.join(out, "tmp")
+        self.data: dict[str, Any] = {"recipe": None, "stages": {}}
+        if storage.exists(self._path):
+            self.data = json.loads(storage.read_bytes(self._path))
+
+    def stage(self, name: str, digest: str) -> dict[str, Any] | None:
+        """What is known of a stage under this digest."""
+        entry: dict[str, Any] | None = self.data["stages"].get(name)
+        return entry if entry and entry["digest"] == digest else None
+
+    def update(self, name: str, digest: str, **values: Any) -> None:
+        """Change a stage's entry (a new digest starts a new one) and save."""
+        entry = self.stage(name, digest) or {
+            "digest": digest,
+            "state": "new",
+            "seconds": 0.0,
+            "peak_memory_bytes": 0,
+            "attempts": 0,
+            "workers": {},
+        }
+        self.data["stages"][name] = {**entry, **values}
+        self.save()
+
+    def save(self) -> None:
+        """Write the file."""
+        storage.write_bytes(self._path, (json.dumps(self.data, indent=1) + "\n").encode(), self._scratch)

@@ -1,0 +1,193 @@
+"""One stage's run as its job module sees it: the recipe, the folders, and ways to run shards and steps."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pipeline import storage
+from pipeline.config import Recipe
+from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, write_receipt
+from pipeline.progress import Progress
+
+_POLL_S = 0.05
+
+
+class StageError(RuntimeError):
+    """A stage that could not finish; the message says where and what to do."""
+
+
+@dataclass
+class StageRun:
+    """What a job module's ``run`` is given; it returns when every receipt of the stage is written.
+
+    Attributes:
+        recipe: The whole recipe.
+        space: The stage's folders and those of the stages it reads.
+        manifests: Of the stages it reads.
+        inputs: Raw files the stage reads, as the plan found them (``path``, ``bytes``, ``fingerprint``, ``full_path``).
+        runner: As Beam names it.
+        workers: Worker processes.
+        beam_options: Handed to Beam as they are.
+        logs: Folder of this stage's worker notes.
+        progress: Tells the user.
+        receipts: Of the finished shards, in order: what the manifest is made of.
+        extra_inputs: Further inputs for the manifest.
+    """
+
+    stage: str
+    recipe: Recipe
+    space: Workspace
+    manifests: Mapping[str, dict[str, Any]]
+    inputs: Sequence[Mapping[str, Any]]
+    runner: str
+    workers: int
+    beam_options: tuple[str, ...]
+    logs: str
+    progress: Progress
+    receipts: list[Receipt] = field(default_factory=list)
+
+    def intermediate(self) -> Workspace:
+        """A workspace for what the stage needs between its steps; not part of its output."""
+        return replace(self.space, folder=self.space.work)
+
+    def map_shards(
+        self, tasks: Sequence[ShardTask], function: Callable[[ShardTask], Receipt], space: Workspace | None = None
+    ) -> list[Receipt]:
+        """Run a map step as a Beam job, but for the shards that have a receipt.
+
+        Args:
+            tasks: All shards of the step.
+            function: Picklable; writes a shard and gives its receipt.
+            space: ``intermediate()`` for a step that only prepares another; its receipts stay out of the manifest.
+
+        Returns:
+            The receipts of all tasks, in their order.
+        """
+        where = space or self.space
+        left = [task for task in tasks if finished_receipt(where.folder, task.name) is None]
+        label = " ".join(filter(None, (self.stage, tasks[0].step if tasks else "")))
+        if left:
+            self._run_job(label, left, len(tasks), function, where)
+        receipts = [finished_receipt(where.folder, task.name) for task in tasks]
+        missing = [task.name for task, receipt in zip(tasks, receipts, strict=True) if receipt is None]
+        if missing:
+            raise StageError(f"{label}: no receipt for shards {missing[:5]}; the runner lost them, run again")
+        found = [receipt for receipt in receipts if receipt is not None]
+        if space is None:
+            self.receipts += found
+        return found
+
+    def _run_job(
+        self,
+        label: str,
+        tasks: Sequence[ShardTask],
+        total: int,
+        function: Callable[[ShardTask], Receipt],
+        space: Workspace,
+    ) -> None:
+        from beam_jobs.shard_map import run_shards
+
+        def poll() -> None:
+            notes = self._notes({task.name for task in tasks})
+            rows = sum(note["rows"] for note in notes)
+            self.progress.update(total - len(tasks) + len(notes), total, rows)
+
+        for task in tasks:
+            storage.remove(storage.join(self.logs, f"{task.name}.json"))
+        self._in_background(label, lambda: run_shards(self._engine(len(tasks)), tasks, function, space), poll)
+
+    def run_pipeline(self, label: str, build: Callable[[Any], Any]) -> None:
+        """Run a meeting step: ``build`` adds transforms to an empty Beam pipeline."""
+        from beam_jobs.shard_map import run_pipeline
+
+        self._in_background(
+            f"{self.stage} {label}", lambda: run_pipeline(self._engine(self.workers), build), lambda: None
+        )
+
+    def run_once(self, task: ShardTask, function: Callable[[], Receipt], space: Workspace | None = None) -> Receipt:
+        """Run a step that has no shards, here in the driver, unless its receipt is there."""
+        from beam_jobs.shard_map import note_finished
+
+        where = space or self.space
+        receipt = finished_receipt(where.folder, task.name)
+        if receipt is None:
+            started = time.monotonic()
+            receipt = function()
+            write_receipt(where, receipt)
+            note_finished(self.logs, where.scratch, receipt, time.monotonic() - started)
+        if space is None:
+            self.receipts.append(receipt)
+        return receipt
+
+    def _engine(self, num_tasks: int) -> Any:
+        from beam_jobs.shard_map import Engine
+
+        # a worker process takes seconds to start: one shard is done here sooner
+        return Engine(self.runner, min(self.workers, num_tasks), self.logs, self.beam_options)
+
+    def _notes(self, shards: set[str] | None = None) -> list[dict[str, Any]]:
+        notes = []
+        for name in storage.list_files(self.logs):
+            if name.endswith(".json") and (shards is None or name.removesuffix(".json") in shards):
+                notes.append(json.loads(storage.read_bytes(storage.join(self.logs, name))))
+        return notes
+
+    def workers_seen(self) -> tuple[dict[str, int], int]:
+        """Shards written by each worker, and the largest peak memory of one in bytes."""
+        shards: dict[str, int] = {}
+        for note in self._notes():
+            shards[note["worker"]] = shards.get(note["worker"], 0) + 1
+        return dict(sorted(shards.items())), max((note["peak_memory_bytes"] for note in self._notes()), default=0)
+
+    def _in_background(self, label: str, job: Callable[[], None], poll: Callable[[], None]) -> None:
+        """Run Beam in a thread, since its ``run`` blocks, and keep the main one for progress and Ctrl-C."""
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                job()
+            except BaseException as error:
+                failure.append(error)
+
+        self.progress.start(label)
+        thread = threading.Thread(target=work, daemon=True, name=label)
+        with _stderr_to(storage.join(self.logs, "beam.log")):
+            thread.start()
+            while thread.is_alive():
+                thread.join(_POLL_S)
+                poll()
+        if failure:
+            raise StageError(f"{label} failed: {_innermost(failure[0])}; see {self.logs}/beam.log") from failure[0]
+
+
+def _innermost(error: BaseException) -> str:
+    """The last line of an error that Beam may have wrapped several times over."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _stderr_to(path: str) -> Iterator[None]:
+    """Send what Beam and its worker processes print to a file; our own progress keeps the terminal.
+
+    Workers inherit file descriptor 2, so it is the descriptor that must change.
+    """
+    if not storage.is_local(path):
+        yield
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    saved = os.dup(2)
+    with open(path, "ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

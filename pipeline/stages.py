@@ -1,0 +1,440 @@
+"""The story in order: the stages, what each reads and is named by, and how a run resumes, commits or redoes them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline import assets, storage
+from pipeline.config import Recipe, RecipeError, canonical_json, digest
+from pipeline.inputs import describe, extract_inputs, find_files
+from pipeline.manifest import (
+    MANIFEST,
+    AccountingError,
+    Counts,
+    Workspace,
+    build_manifest,
+    read_manifest,
+    total_counts,
+    write_manifest,
+)
+from pipeline.progress import Progress, duration
+from pipeline.run_state import RunState
+from pipeline.stage_run import StageRun
+
+_log = logging.getLogger(__name__)
+
+Inputs = list[dict[str, Any]]
+
+
+def _section(name: str) -> Callable[[Recipe], dict[str, Any]]:
+    def config(recipe: Recipe) -> dict[str, Any]:
+        section: dict[str, Any] = getattr(recipe, name).model_dump(mode="json")
+        return section
+
+    return config
+
+
+def _no_inputs(recipe: Recipe) -> Inputs:
+    return []
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: Also its folder.
+        reads: Stages whose output it reads; those that a recipe leaves out are skipped.
+        job: Module with ``run(StageRun)``; imported when the stage runs.
+        format_version: Raised by hand when the output of an unchanged configuration changes.
+        config: What of the recipe its output depends on; no machine's paths.
+        inputs: The raw files that it reads itself.
+        follows: The stage whose ``produced`` must be this one's ``in``.
+        enabled: Whether the recipe has it.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    job: str
+    format_version: int
+    config: Callable[[Recipe], dict[str, Any]]
+    inputs: Callable[[Recipe], Inputs] = _no_inputs
+    follows: str | None = None
+    enabled: Callable[[Recipe], bool] = lambda recipe: True
+    extra: str | None = None  # the optional dependencies that it needs
+
+
+def _applied(recipe: Recipe, *rules: str) -> dict[str, list[str]]:
+    return {rule: [s for s in recipe.subsets() if recipe.apply.applies(rule, s)] for rule in rules}
+
+
+def _extract_config(recipe: Recipe) -> dict[str, Any]:
+    parts = [part.model_dump(mode="json", exclude={"root"}) for part in recipe.input]
+    return {**_section("extract")(recipe), "input": parts}
+
+
+def _filter_config(recipe: Recipe) -> dict[str, Any]:
+    return {**_section("filter")(recipe), "apply": _applied(recipe, "language", "quality", "repetition")}
+
+
+def _dedup_config(recipe: Recipe) -> dict[str, Any]:
+    return {**_section("dedup")(recipe), "apply": _applied(recipe, "dedup")}
+
+
+def _decontaminate_config(recipe: Recipe) -> dict[str, Any]:
+    section = recipe.decontaminate.model_dump(mode="json", exclude={"evaluation"})
+    return {**section, "apply": _applied(recipe, "decontaminate")}
+
+
+def _train_config(recipe: Recipe) -> dict[str, Any]:
+    return {**_section("train")(recipe), "mixture": _section("mixture")(recipe)}
+
+
+def _evaluation_inputs(recipe: Recipe) -> Inputs:
+    files = []
+    for pattern in recipe.decontaminate.evaluation:
+        root, _, name = pattern.rpartition("/")
+        files += find_files(root, [name], "[decontaminate] evaluation")
+    return files
+
+
+def _language_model(recipe: Recipe) -> Inputs:
+    name = recipe.signals.language_model
+    path = name if "/" in name else assets.path(name)
+    return [describe(path, os.path.basename(path))]
+
+
+def _encoder_inputs(recipe: Recipe) -> Inputs:
+    name = recipe.retro.encoder
+    if name in ("", "hash"):
+        return []
+    folder = name if "/" in name else assets.path(name)
+    return [describe(storage.join(folder, file), file) for file in storage.list_files(folder)]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
+    Stage("extract", ("crawl",), "beam_jobs.extract_text", 1, _extract_config, extract_inputs),
+    Stage(
+        "signals", ("extract",), "beam_jobs.measure_signals", 1, _section("signals"), _language_model, follows="extract"
+    ),
+    Stage("filter", ("signals",), "beam_jobs.filter_documents", 1, _filter_config, follows="signals"),
+    Stage(
+        "signatures",
+        ("extract", "filter"),
+        "beam_jobs.compute_signatures",
+        1,
+        _section("signatures"),
+        follows="filter",
+    ),
+    Stage("dedup", ("filter", "signatures"), "beam_jobs.dedup_documents", 1, _dedup_config, follows="signatures"),
+    Stage(
+        "decontaminate",
+        ("extract", "dedup"),
+        "beam_jobs.decontaminate",
+        1,
+        _decontaminate_config,
+        _evaluation_inputs,
+        follows="dedup",
+    ),
+    Stage(
+        "corpus",
+        ("extract", "decontaminate"),
+        "beam_jobs.write_corpus",
+        1,
+        _section("corpus"),
+        follows="decontaminate",
+    ),
+    Stage("tokenizer", ("corpus",), "beam_jobs.train_tokenizer", 1, _section("tokenizer")),
+    Stage("tokens", ("corpus", "tokenizer"), "beam_jobs.tokenize_documents", 1, _section("tokens"), follows="corpus"),
+    Stage(
+        "train",
+        ("tokenizer", "tokens"),
+        "pipeline.train_stage",
+        1,
+        _train_config,
+        enabled=lambda r: r.train.steps > 0,
+        extra="train",
+    ),
+    Stage(
+        "retro",
+        ("dedup", "tokenizer", "tokens"),
+        "beam_jobs.build_retro_database",
+        1,
+        _section("retro"),
+        _encoder_inputs,
+        follows="tokens",
+        enabled=lambda r: bool(r.retro.encoder),
+        extra="retro",
+    ),
+)
+_EXTRA_MODULES = {"train": ("jax", "flax", "optax", "orbax.checkpoint", "grain", "safetensors"), "retro": ("numpy",)}
+
+
+@dataclass
+class PlannedStage:
+    """A stage with everything that names it under one recipe."""
+
+    stage: Stage
+    digest: str
+    folder: str
+    config: dict[str, Any]
+    inputs: Inputs
+    reads: list[PlannedStage] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.stage.name
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest, or None while the stage is not finished."""
+        return read_manifest(self.folder)
+
+
+def plan(recipe: Recipe, out: str) -> list[PlannedStage]:
+    """Resolve the stages of a recipe: digests, folders, raw inputs. Reads names, sizes and fingerprints only.
+
+    Raises:
+        RecipeError: An input matches nothing.
+        assets.AssetError: A model is missing; the message has the command that brings it.
+    """
+    planned: dict[str, PlannedStage] = {}
+    for stage in STAGES:
+        if not stage.enabled(recipe):
+            continue
+        reads = [planned[name] for name in stage.reads if name in planned]
+        inputs = stage.inputs(recipe)
+        named = [{key: value for key, value in file.items() if key != "full_path"} for file in inputs]
+        config = stage.config(recipe)
+        name = digest(
+            {
+                "stage": stage.name,
+                "format_version": stage.format_version,
+                "config": config,
+                "reads": {read.name: read.digest for read in reads},
+                "inputs": named,
+            }
+        )
+        planned[stage.name] = PlannedStage(stage, name, storage.join(out, stage.name, name), config, inputs, reads)
+    return list(planned.values())
+
+
+@dataclass
+class Outcome:
+    """What a run did."""
+
+    ran: list[str]
+    skipped: list[str]
+    seconds: float
+
+
+class Driver:
+    """Runs the stages of one recipe into one output folder."""
+
+    def __init__(
+        self, recipe: Recipe, out: str, runner: str, beam_options: Sequence[str] = (), progress: Progress | None = None
+    ) -> None:
+        self._recipe, self._out, self._runner = recipe, out, runner
+        self._beam_options = tuple(beam_options)
+        self._progress = progress or Progress()
+        self.planned = plan(recipe, out)
+        self.state = RunState(out)
+        self._check_extras()
+        self._check_rules()
+        self._workers = recipe.run.workers or os.cpu_count() or 1
+
+    def _check_extras(self) -> None:
+        for planned in self.planned:
+            extra = planned.stage.extra
+            missing = [
+                m for m in _EXTRA_MODULES.get(extra or "", ()) if importlib.util.find_spec(m.split(".")[0]) is None
+            ]
+            if missing:
+                raise RecipeError(
+                    f"stage {planned.name} needs {', '.join(missing)}: pip install 'massivetext[{extra}]'"
+                )
+
+    def _check_rules(self) -> None:
+        from pipeline.config_checks import check
+
+        check(self._recipe)
+
+    def check_disk(self) -> None:
+        """Refuse to start on a disk that cannot hold the output.
+
+        Raises:
+            RecipeError: Less than about three times the raw input is free.
+        """
+        if not storage.is_local(self._out):
+            return
+        os.makedirs(self._out, exist_ok=True)
+        raw = sum(int(file["bytes"]) for planned in self.planned for file in planned.inputs)
+        needed, free = 3 * raw + 200_000_000, shutil.disk_usage(self._out).free
+        if free < needed:
+            raise RecipeError(
+                f"{self._out} has {free / 1e9:.1f} GB free; this recipe needs about {needed / 1e9:.1f} GB "
+                "(three times its raw input): choose another --out, or --limit the input"
+            )
+
+    def run(self, only: str | None = None) -> Outcome:
+        """Bring every stage up to date, or ``only`` one, whose inputs must be."""
+        started = time.monotonic()
+        outcome = Outcome([], [], 0.0)
+        self.state.data["recipe"] = self._recipe.model_dump(mode="json")
+        stale = self._stale()
+        chosen = [planned for planned in self.planned if only in (None, planned.name)]
+        if not chosen:
+            raise RecipeError(f"--only {only}: the recipe has no such stage; it has {[p.name for p in self.planned]}")
+        self._discard([p for p in self.planned if p.name in stale and (only is None or p in chosen)])
+        for planned in chosen:
+            if planned.name in stale:
+                self._run_stage(planned)
+                outcome.ran.append(planned.name)
+            else:
+                outcome.skipped.append(planned.name)
+        outcome.seconds = time.monotonic() - started
+        return outcome
+
+    def _stale(self) -> set[str]:
+        """Stages without a manifest, and all that read one of them."""
+        stale: set[str] = set()
+        for planned in self.planned:
+            if planned.manifest() is None or any(read.name in stale for read in planned.reads):
+                stale.add(planned.name)
+        return stale
+
+    def _discard(self, stages: Sequence[PlannedStage]) -> None:
+        """Make stale stages start afresh, but for one that was broken off, which goes on from its receipts.
+
+        A stage that once was committed and has no manifest now had it removed by hand: it is to be redone.
+        """
+        afresh: set[str] = set()
+        for planned in stages:
+            entry = self.state.stage(planned.name, planned.digest)
+            was_done = planned.manifest() is not None or (entry is not None and entry["state"] == "done")
+            if was_done or any(read.name in afresh for read in planned.reads):
+                afresh.add(planned.name)
+                storage.remove(planned.folder)
+                storage.remove(self._space(planned).work)
+                self.state.update(planned.name, planned.digest, state="stale")
+
+    def _space(self, planned: PlannedStage) -> Workspace:
+        return Workspace(
+            folder=planned.folder,
+            scratch=storage.join(self._out, "tmp", "unfinished"),
+            work=storage.join(self._out, "tmp", f"{planned.name}-{planned.digest}"),
+            upstream={read.name: read.folder for read in planned.reads},
+            batch_bytes=self._recipe.run.batch_bytes,
+        )
+
+    def _run_stage(self, planned: PlannedStage) -> None:
+        started = time.monotonic()
+        entry = self.state.stage(planned.name, planned.digest)
+        attempts = (entry["attempts"] if entry else 0) + 1
+        spent = entry["seconds"] if entry and entry["state"] not in ("done", "stale") else 0.0
+        self.state.update(planned.name, planned.digest, state="running", attempts=attempts)
+        manifests = {read.name: _required_manifest(read) for read in planned.reads}
+        run = StageRun(
+            stage=planned.name,
+            recipe=self._recipe,
+            space=self._space(planned),
+            manifests=manifests,
+            inputs=planned.inputs,
+            runner=self._runner,
+            workers=self._workers,
+            beam_options=self._beam_options,
+            logs=storage.join(self._out, "logs", f"{planned.name}-{planned.digest}"),
+            progress=self._progress,
+        )
+        state = "failed"
+        try:
+            importlib.import_module(planned.stage.job).run(run)
+            counts = self._commit(planned, run, manifests)
+            state = "done"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            workers, peak = run.workers_seen()
+            seconds = round(spent + time.monotonic() - started, 3)
+            self.state.update(
+                planned.name, planned.digest, state=state, seconds=seconds, peak_memory_bytes=peak, workers=workers
+            )
+        self._progress.finish(f"{planned.name}: {summary(counts)}  in {duration(seconds)}")
+
+    def _commit(self, planned: PlannedStage, run: StageRun, manifests: Mapping[str, Any]) -> dict[str, Counts]:
+        """Check the sums, then make the stage real."""
+        counts = total_counts(run.receipts, self._recipe.run.max_failed_fraction, planned.name)
+        if planned.stage.follows in manifests:
+            check_chain(planned.name, counts, planned.stage.follows, manifests[planned.stage.follows]["counts"])
+        read = [_manifest_input(read) for read in planned.reads]
+        if planned.name != "extract":  # its shards digest the raw files whole while they read them
+            read += [_raw_input(file) for file in planned.inputs]
+        manifest = build_manifest(
+            planned.name,
+            planned.digest,
+            planned.stage.format_version,
+            planned.config,
+            read,
+            run.receipts,
+            counts,
+        )
+        write_manifest(planned.folder, manifest, run.space.scratch)
+        storage.remove(run.space.work)
+        return counts
+
+
+def check_chain(name: str, counts: Mapping[str, Counts], before: str, produced: Mapping[str, Any]) -> None:
+    """Check that what the stage before produced is what entered here.
+
+    Raises:
+        AccountingError: A subset gained or lost documents between the two.
+    """
+    for subset in {*counts, *produced}:
+        entered = counts[subset].entered if subset in counts else 0
+        expected = produced[subset]["produced"] if subset in produced else 0
+        if entered != expected:
+            raise AccountingError(
+                f"{name}, {subset}: {before} produced {expected}, but {entered} entered; nothing is committed"
+            )
+
+
+def _required_manifest(planned: PlannedStage) -> dict[str, Any]:
+    manifest = planned.manifest()
+    if manifest is None:
+        raise RecipeError(f"stage {planned.name} is not finished; run it first, or leave out --only")
+    return manifest
+
+
+def _manifest_input(planned: PlannedStage) -> dict[str, Any]:
+    """A stage's manifest as an input: digested without its versions, which alone may differ between Pythons."""
+    manifest = {key: value for key, value in _required_manifest(planned).items() if key != "versions"}
+    text = canonical_json(manifest).encode()
+    path = f"{planned.name}/{planned.digest}/{MANIFEST}"
+    return {"path": path, "sha256": hashlib.sha256(text).hexdigest(), "bytes": len(text)}
+
+
+def _raw_input(file: Mapping[str, Any]) -> dict[str, Any]:
+    return {"path": file["path"], "sha256": storage.sha256_file(file["full_path"]), "bytes": file["bytes"]}
+
+
+def summary(counts: Mapping[str, Counts]) -> str:
+    """One line: how much entered, stayed, was dropped and failed."""
+    if not counts:
+        return "done"
+    total = Counts("", 0, 0, {}, 0, 0)
+    for one in counts.values():
+        total = total + Counts("", one.entered, one.kept, one.dropped, one.failed, one.produced)
+    unit = next(iter(counts.values())).unit
+    dropped = sum(total.dropped.values())
+    return f"{total.entered:,} {unit}, {total.kept:,} kept, {dropped:,} dropped, {total.failed:,} failed"

@@ -1,0 +1,289 @@
+"""Paths on any filesystem, shard names, atomic files that know their digest, and Parquet shards.
+
+Files are written under a name unique to the attempt below ``scratch`` (a folder of the same filesystem, outside
+the stage folders) and then renamed: workers of a killed driver go on writing for seconds, and must harm nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, Any, cast
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+MIB = 1 << 20
+ROWS_PER_GROUP = 1024
+BYTES_PER_GROUP = 64 * MIB
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A finished file: its path below the stage folder, digest, rows and size."""
+
+    path: str
+    sha256: str
+    rows: int
+    bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in receipts and manifests."""
+        return asdict(self)
+
+
+def is_local(path: str) -> bool:
+    """Say whether a path is one of this machine's own files."""
+    return "://" not in path or path.startswith("file://")
+
+
+def join(folder: str, *parts: str) -> str:
+    """Join path parts with ``/``."""
+    return "/".join([folder.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def _filesystem(path: str) -> tuple[Any, str]:
+    return cast("tuple[Any, str]", fsspec.core.url_to_fs(path))
+
+
+def exists(path: str) -> bool:
+    """Say whether a file or folder is there."""
+    filesystem, inner = _filesystem(path)
+    return bool(filesystem.exists(inner))
+
+
+def size(path: str) -> int:
+    """Size of a file in bytes."""
+    filesystem, inner = _filesystem(path)
+    return int(filesystem.size(inner))
+
+
+def list_files(folder: str) -> list[str]:
+    """All files below a folder, as sorted paths relative to it; empty when there is no folder."""
+    filesystem, inner = _filesystem(folder)
+    if not filesystem.exists(inner):
+        return []
+    root = filesystem._strip_protocol(inner).rstrip("/") + "/"
+    return sorted(str(path).removeprefix(root) for path in filesystem.find(inner))
+
+
+def glob(root: str, pattern: str) -> list[str]:
+    """Files below ``root`` that match, as sorted paths relative to it with ``/``; ``**`` crosses folders."""
+    filesystem, inner = _filesystem(root)
+    base = filesystem._strip_protocol(inner).rstrip("/") + "/"
+    found = filesystem.glob(base + pattern, detail=True)
+    return sorted(str(path).removeprefix(base) for path, info in found.items() if info["type"] == "file")
+
+
+def remove(path: str) -> None:
+    """Remove a file or a folder with all that is in it; nothing happens when it is not there."""
+    filesystem, inner = _filesystem(path)
+    if filesystem.exists(inner):
+        filesystem.rm(inner, recursive=True)
+
+
+def open_read(path: str) -> IO[bytes]:
+    """Open a file for reading bytes."""
+    return cast("IO[bytes]", fsspec.open(path, "rb").open())
+
+
+def read_bytes(path: str) -> bytes:
+    """A whole small file."""
+    with open_read(path) as stream:
+        return stream.read()
+
+
+def shard_name(kind: str, index: int, count: int, extension: str) -> str:
+    """A shard's file name.
+
+    >>> shard_name("documents", 3, 128, "parquet")
+    'documents-00003-of-00128.parquet'
+    """
+    return f"{kind}-{index:05d}-of-{count:05d}.{extension}"
+
+
+def attempt_name() -> str:
+    """A name that no other attempt has, on any host."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
+
+
+class HashingWriter:
+    """A binary file that digests and counts what is written through it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: Any) -> int:
+        """Write and digest."""
+        view = memoryview(data)
+        self._sha256.update(view)
+        self.bytes += view.nbytes
+        self._stream.write(view)
+        return view.nbytes
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all bytes so far."""
+        return self._sha256.hexdigest()
+
+    # pyarrow's and numpy's idea of a file
+    closed = False
+
+    def flush(self) -> None:
+        """Flush the file below."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Leave the file to its owner."""
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self.bytes
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def readable(self) -> bool:
+        """Never."""
+        return False
+
+    def seekable(self) -> bool:
+        """Never."""
+        return False
+
+
+@contextmanager
+def atomic_writer(path: str, scratch: str) -> Iterator[HashingWriter]:
+    """Write a file that appears whole under ``path`` or not at all.
+
+    Args:
+        path: Where the file is to stand.
+        scratch: Folder of the same filesystem for the unfinished file; object stores write in one go and need none.
+    """
+    filesystem, inner = _filesystem(path)
+    filesystem.makedirs(os.path.dirname(inner), exist_ok=True)
+    if not is_local(path):
+        with filesystem.open(inner, "wb") as stream:
+            yield HashingWriter(stream)
+        return
+    os.makedirs(scratch, exist_ok=True)
+    unfinished = os.path.join(scratch, attempt_name())
+    try:
+        with open(unfinished, "wb") as stream:
+            yield HashingWriter(stream)
+        os.replace(unfinished, inner)
+    except BaseException:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
+        raise
+
+
+def write_bytes(path: str, data: bytes, scratch: str) -> None:
+    """Write a whole small file atomically."""
+    with atomic_writer(path, scratch) as stream:
+        stream.write(data)
+
+
+def fingerprint(path: str) -> str:
+    """SHA-256 (hex) over the first, middle and last MiB of a file, or over its ETag where the store has one."""
+    filesystem, inner = _filesystem(path)
+    info = filesystem.info(inner)
+    if etag := info.get("ETag") or info.get("etag"):
+        return hashlib.sha256(str(etag).encode()).hexdigest()
+    length = int(info["size"])
+    sha256 = hashlib.sha256()
+    with filesystem.open(inner, "rb") as stream:
+        for start in (0, max(0, length // 2 - MIB // 2), max(0, length - MIB)):
+            stream.seek(start)
+            sha256.update(stream.read(MIB))
+    return sha256.hexdigest()
+
+
+def sha256_file(path: str) -> str:
+    """SHA-256 (hex) of a whole file."""
+    with open_read(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+class ParquetShardWriter:
+    """Write a table whose bytes don't depend on how its rows arrive.
+
+    Row groups end after ``ROWS_PER_GROUP`` rows, or with the row that brings a group to ``BYTES_PER_GROUP``.
+    Use as a context manager, then ask for ``finished()``. An exception inside leaves no file.
+
+    Args:
+        folder: The stage folder.
+        path: Relative to it.
+        schema: Of all batches.
+        scratch: As in ``atomic_writer``.
+    """
+
+    def __init__(self, folder: str, path: str, schema: pa.Schema, scratch: str) -> None:
+        self._path, self._schema = path, schema
+        self._context = atomic_writer(join(folder, path), scratch)
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = self._pending_bytes = self._rows = 0
+        self._output: OutputFile | None = None
+
+    def __enter__(self) -> ParquetShardWriter:
+        self._file = self._context.__enter__()
+        self._parquet = pq.ParquetWriter(
+            self._file, self._schema, compression="zstd", compression_level=3, write_statistics=False
+        )
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows; they reach the file when a row group is full."""
+        sizes = np.cumsum(_row_bytes(batch))
+        start = 0
+        while start < batch.num_rows:
+            before = int(sizes[start - 1]) if start else 0
+            by_bytes = int(np.searchsorted(sizes, before + BYTES_PER_GROUP - self._pending_bytes)) + 1
+            end = min(batch.num_rows, start + ROWS_PER_GROUP - self._pending_rows, by_bytes)
+            self._pending.append(batch.slice(start, end - start))
+            self._pending_rows += end - start
+            self._pending_bytes += int(sizes[end - 1]) - before
+            if self._pending_rows == ROWS_PER_GROUP or self._pending_bytes >= BYTES_PER_GROUP:
+                self._write_group()
+            start = end
+
+    def _write_group(self) -> None:
+        table = pa.Table.from_batches(self._pending, self._schema).combine_chunks()
+        self._parquet.write_table(table, row_group_size=max(1, table.num_rows))
+        self._rows += table.num_rows
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
+
+    def __exit__(self, *exception: Any) -> None:
+        if exception[0] is None and self._pending:
+            self._write_group()
+        self._parquet.close()
+        if exception[0] is None:
+            self._output = OutputFile(self._path, self._file.sha256, self._rows, self._file.bytes)
+        self._context.__exit__(*exception)
+
+    def finished(self) -> OutputFile:
+        """The file that stands when the context has ended well."""
+        if self._output is None:
+            raise RuntimeError(f"{self._path} is not finished")
+        return self._output
+
+
+def _row_bytes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Bytes of each row's strings and binaries: all that can be large."""
+    total = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+            total += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+    return total

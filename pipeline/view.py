@@ -1,0 +1,83 @@
+"""What a person sees of a run on the command line: the state of its stages, documents, assets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import assets, storage
+from pipeline.finished import ORDER, finished_stages, read_run
+from pipeline.manifest import RECEIPTS
+from pipeline.progress import duration
+
+
+def stage_status(out: str) -> list[dict[str, Any]]:
+    """One row a stage: digest, state, counts, seconds, memory, workers, and receipts of one that is not finished."""
+    known, finished = read_run(out)["stages"], finished_stages(out)
+    rows = []
+    for name in (name for name in ORDER if name in known):
+        entry = known[name]
+        folder = storage.join(out, name, entry["digest"])
+        manifest = finished[name].manifest if name in finished else None
+        state = "done" if manifest else (entry["state"] if entry["state"] != "done" else "removed")
+        rows.append(
+            {
+                "stage": name,
+                **entry,
+                "state": state,
+                "counts": manifest["counts"] if manifest else {},
+                "receipts": len(storage.list_files(storage.join(folder, RECEIPTS))),
+            }
+        )
+    return rows
+
+
+def print_status(rows: list[dict[str, Any]]) -> None:
+    """Draw the table of ``stage_status``."""
+    table = Table("stage", "state", "in", "kept", "dropped", "failed", "time", "memory", "workers")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        counts = row["counts"].values()
+        sums = [sum(c["in"] for c in counts), sum(c["kept"] for c in counts)]
+        sums += [sum(sum(c["dropped"].values()) for c in counts), sum(c["failed"] for c in counts)]
+        memory = f"{row['peak_memory_bytes'] / 1e6:,.0f} MB"
+        state = row["state"] if row["state"] == "done" else f"{row['state']} ({row['receipts']} shards done)"
+        numbers = [f"{value:,}" for value in sums] if counts else [""] * 4
+        table.add_row(row["stage"], state, *numbers, duration(row["seconds"]), memory, str(len(row["workers"])))
+    Console().print(table)
+
+
+def print_documents(found: list[dict[str, Any]], chars: int) -> None:
+    """Show documents, the decision above the text."""
+    console = Console(highlight=False)
+    for row in found:
+        place = f"{row['source']} at {row['offset']}" + (f" ({row['member']})" if row.get("member") else "")
+        console.print(Text(f"{row.get('id', 'record')}  {row['subset']}  {place}", style="bold"))
+        reasons = " ".join(row.get("reasons") or [row.get("reason") or ""])
+        console.print(Text(f"  {row['stage']}: {row['verdict']}  {reasons}"))
+        for line in (row.get("url"), row.get("evidence"), row.get("error")):
+            if line:
+                console.print(Text(f"  {line}", style="dim"))
+        if text := row.get("text"):
+            console.print(Text(text[:chars] + (" ..." if len(text) > chars else "")))
+        console.print()
+    if not found:
+        console.print("no document matches")
+
+
+def print_assets(as_json: bool) -> None:
+    """List the assets."""
+    rows = assets.list_assets()
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    table = Table("name", "version", "MB", "licence", "here", "for")
+    for row in rows:
+        here = "yes" if row["present"] else "no"
+        table.add_row(row["name"], row["version"], f"{row['bytes'] / 1e6:.1f}", row["licence"], here, row["purpose"])
+    Console().print(table)

@@ -1,0 +1,27 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real corpora beside the checkout; without it the test is skipped."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared/data is absent: real corpora are not part of the repository")
+    return SHARED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where the corpora are there, a test skipped for want of them is a fault of the test."""
+    if SHARED.is_dir():
+        for report in terminalreporter.stats.get("skipped", []):
+            if "../shared" in str(report.longrepr):
+                terminalreporter.write_line(f"ERROR: skipped though ../shared/data is there: {report.nodeid}")
+                terminalreporter._session.exitstatus = pytest.ExitCode.TESTS_FAILED

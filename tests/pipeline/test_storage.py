@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import storage
+from pipeline.storage import MIB, ParquetShardWriter, atomic_writer
+
+SCHEMA = pa.schema([("text", pa.string()), ("number", pa.int64()), ("meta", pa.map_(pa.string(), pa.string()))])
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    return [{"text": None if i % 7 == 0 else "x" * (i % 50), "number": i, "meta": [("k", str(i))]} for i in range(count)]
+
+
+def write(folder: Path, name: str, data: list[dict[str, object]], step: int) -> storage.OutputFile:
+    with ParquetShardWriter(str(folder), name, SCHEMA, str(folder / "scratch")) as writer:
+        for start in range(0, len(data), step):
+            writer.write(pa.RecordBatch.from_pylist(data[start : start + step], SCHEMA))
+    return writer.finished()
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000, 1024, 2500])
+def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path, step: int) -> None:
+    data = rows(2500)
+    assert write(tmp_path, "a.parquet", data, step).sha256 == write(tmp_path, "b.parquet", data, 333).sha256
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == pa.Table.from_pylist(data, SCHEMA).to_pylist()
+
+
+def test_row_groups_end_at_the_row_that_fills_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "BYTES_PER_GROUP", 100)
+    data = [{"text": "x" * size, "number": 0, "meta": []} for size in (60, 60, 10, 200, 5)]  # 120 | 210 | 5
+    for step in (1, 2, 5):
+        write(tmp_path, "a.parquet", data, step)
+        file = pq.ParquetFile(tmp_path / "a.parquet")
+        assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 1]
+
+
+def test_output_describes_the_file(tmp_path: Path) -> None:
+    output = write(tmp_path, "sub/a.parquet", rows(3), 2)
+    data = (tmp_path / "sub/a.parquet").read_bytes()
+    assert (output.path, output.rows, output.bytes) == ("sub/a.parquet", 3, len(data))
+    assert output.sha256 == hashlib.sha256(data).hexdigest() == storage.sha256_file(str(tmp_path / "sub/a.parquet"))
+
+
+def test_failure_leaves_no_file(tmp_path: Path) -> None:
+    writer = ParquetShardWriter(str(tmp_path), "a.parquet", SCHEMA, str(tmp_path / "scratch"))
+    with pytest.raises(KeyError), writer:
+        writer.write(pa.RecordBatch.from_pylist(rows(5), SCHEMA))
+        raise KeyError("broken")
+    assert storage.list_files(str(tmp_path)) == []
+    with pytest.raises(RuntimeError, match=r"a\.parquet is not finished"):
+        writer.finished()
+
+
+def test_empty_table(tmp_path: Path) -> None:
+    assert write(tmp_path, "a.parquet", [], 1).rows == 0
+    assert pq.read_table(tmp_path / "a.parquet").schema.equals(SCHEMA)
+
+
+def test_unfinished_file_is_never_seen_under_its_name(tmp_path: Path) -> None:
+    with atomic_writer(str(tmp_path / "a"), str(tmp_path / "scratch")) as stream:
+        stream.write(b"half")
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a").read_bytes() == b"half"
+
+
+def test_fingerprint_reads_first_middle_and_last_mib(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 256, 5 * MIB, np.uint8)
+    path = tmp_path / "raw"
+    data.tofile(path)
+    middle = data[5 * MIB // 2 - MIB // 2 : 5 * MIB // 2 + MIB // 2].tobytes()
+    expected = hashlib.sha256(data[:MIB].tobytes() + middle + data[4 * MIB :].tobytes()).hexdigest()
+    assert storage.fingerprint(str(path)) == expected
+
+
+def test_glob_is_sorted_and_relative(tmp_path: Path) -> None:
+    for name in ("b/2.txt", "a/1.txt", "a/deep/3.txt", "4.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert storage.glob(str(tmp_path), "**/*.txt") == ["a/1.txt", "a/deep/3.txt", "b/2.txt"]
+    assert storage.glob(str(tmp_path), "*.md") == ["4.md"]
+    assert storage.list_files(str(tmp_path)) == ["4.md", "a/1.txt", "a/deep/3.txt", "b/2.txt"]

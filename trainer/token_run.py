@@ -1,0 +1,175 @@
+"""From token shards to a trained and judged model: the whole of the train stage.
+
+Besides the files of ``trainer.train``, the stage folder gets ``evaluation.json``: bits per byte on held-out documents of
+the model and of the two counting models (``trainer.baselines``), for all held-out text and for each subset::
+
+    {"held_out": {"bits_per_byte", "unigram_bits_per_byte", "bigram_bits_per_byte", "tokens", "bytes"},
+     "subsets": {SUBSET: the same}, "parameters", "steps", "trained_tokens", "epochs": {SUBSET: how often it was read}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pipeline import storage
+from pipeline.config import MixtureConfig, TrainConfig, digest
+from tokenizer.token_shards import HELD_OUT, TokenShards, token_subsets
+from tokenizer.vocabulary import EOS_ID, Vocabulary
+from trainer.baselines import PairCounts, bigram_bits_per_byte, unigram_bits_per_byte
+from trainer.data import Mixture, batches, sequences
+from trainer.evaluate import held_out_bits_per_byte, held_out_sequences
+from trainer.model import Gopher
+from trainer.model_files import write_file
+from trainer.train import Progress, TrainingData, train
+
+EVALUATION_NAME = "evaluation.json"
+MAX_BASELINE_TOKENS = 100_000_000  # the counting models are fitted on no more: some 15 s
+
+
+class BelowExpectation(RuntimeError):
+    """The trained model is not as far below the unigram as the recipe asks."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out documents of one subset.
+
+    Attributes:
+        windows: int32 [N, seq_len + 1], see ``evaluate.held_out_sequences``.
+        num_tokens: Targets in them.
+        num_bytes: UTF-8 bytes of their text.
+    """
+
+    windows: np.ndarray
+    num_tokens: int
+    num_bytes: int
+
+    @classmethod
+    def of(cls, tokens: np.ndarray, seq_len: int, vocabulary: Vocabulary) -> HeldOut:
+        """Cut a subset's tokens into windows."""
+        return cls(held_out_sequences(tokens, seq_len, EOS_ID), len(tokens), vocabulary.count_bytes(tokens))
+
+    @classmethod
+    def join(cls, parts: list[HeldOut], seq_len: int) -> HeldOut:
+        """All subsets together."""
+        windows = np.concatenate([np.empty((0, seq_len + 1), np.int32), *(part.windows for part in parts)])
+        return cls(windows, sum(part.num_tokens for part in parts), sum(part.num_bytes for part in parts))
+
+
+def train_on_tokens(
+    config: TrainConfig,
+    mixture_config: MixtureConfig,
+    token_folder: str,
+    token_digest: str,
+    tokenizer_model: str,
+    folder: str,
+    scratch: str,
+    checkpoints: str,
+    progress: Callable[[Progress], None] = lambda news: None,
+) -> tuple[dict[str, Any], tuple[storage.OutputFile, ...]]:
+    """Train on a token stage's output, evaluate, and compare with the counting models.
+
+    Args:
+        config: ``[train]``, with at least one step.
+        mixture_config: ``[mixture]``.
+        token_folder: ``OUT/tokens/<digest>``.
+        token_digest: Names its content: a checkpoint that was trained on another is refused.
+        tokenizer_model: SentencePiece model of those tokens.
+        folder: The stage folder.
+        scratch: As in ``storage.atomic_writer``.
+        checkpoints: A local folder outside any stage folder; see ``trainer.train.train``.
+        progress: Called after each step.
+
+    Returns:
+        What stands in ``evaluation.json``, and all files written.
+
+    Raises:
+        BelowExpectation: ``min_bits_per_byte_below_unigram`` isn't reached; the files are there all the same.
+        ValueError: There is nothing to train on, or an expectation and no held-out text to check it on.
+    """
+    vocabulary = Vocabulary(tokenizer_model)
+    mixture = sequences(token_folder, mixture_config.weights, mixture_config.seed, config.seq_len)
+    held_out = open_held_out(token_folder, config.seq_len, vocabulary)
+    joined = HeldOut.join(list(held_out.values()), config.seq_len)
+    if config.min_bits_per_byte_below_unigram is not None and not joined.num_bytes:
+        raise ValueError("[train] min_bits_per_byte_below_unigram needs held-out text: raise [corpus] held_out_fraction")
+    identity = [token_digest, mixture_config.model_dump(mode="json"), config.seq_len]
+    data = TrainingData(
+        partial(batches, mixture, batch_size=config.global_batch_size),
+        vocabulary.piece_bytes,
+        joined.windows if joined.num_bytes else joined.windows[:0],
+        joined.num_bytes,
+        digest(identity),
+    )
+    result = train(config, data, folder, scratch, checkpoints, progress)
+    judge = partial(_judge, result.model, _count_pairs(mixture, config, vocabulary.vocab_size))
+    evaluation = {
+        "held_out": judge(joined),
+        "subsets": {subset: judge(part) for subset, part in held_out.items()},
+        "parameters": result.model.config.num_parameters,
+        "steps": config.steps,
+        "trained_tokens": result.num_tokens,
+        "epochs": mixture.epochs(config.steps * config.global_batch_size),
+    }
+    text = json.dumps(evaluation, indent=2, sort_keys=True) + "\n"
+    evaluation_file = write_file(folder, EVALUATION_NAME, text.encode(), 1, scratch)
+    _check_expectation(config, evaluation["held_out"])
+    return evaluation, (*result.outputs, evaluation_file)
+
+
+def open_held_out(token_folder: str, seq_len: int, vocabulary: Vocabulary) -> dict[str, HeldOut]:
+    """Held-out text of each subset that has any, by the subset's name."""
+    held_out = {}
+    for name in token_subsets(token_folder, held_out=True):
+        shards = TokenShards.open(token_folder, name)
+        part = HeldOut.of(shards.read(0, shards.num_tokens), seq_len, vocabulary)
+        if part.num_bytes:
+            held_out[name.removeprefix(HELD_OUT)] = part
+    return held_out
+
+
+def _count_pairs(mixture: Mixture, config: TrainConfig, vocab_size: int) -> PairCounts:
+    """Count what the model was trained on, but stop once every subset was read to its end."""
+    trained = config.steps * config.global_batch_size
+    passes = min(mixture.epochs(trained).values())
+    wanted = min(int(trained / max(1.0, passes)), MAX_BASELINE_TOKENS // config.seq_len + 1)
+    return PairCounts.of(_first_sequences(mixture, wanted, config.global_batch_size), vocab_size)
+
+
+def _first_sequences(mixture: Mixture, count: int, at_once: int) -> Iterator[np.ndarray]:
+    stream = batches(mixture, 0, at_once)
+    for start, batch in zip(range(0, count, at_once), stream, strict=False):
+        yield batch[: count - start]
+    stream.close()
+
+
+def _judge(model: Gopher, pairs: PairCounts, held_out: HeldOut) -> dict[str, float | int | None]:
+    if not held_out.num_bytes:
+        return {"tokens": held_out.num_tokens, "bytes": 0}
+    windows, num_bytes = held_out.windows, held_out.num_bytes
+    return {
+        "bits_per_byte": held_out_bits_per_byte(model, windows, num_bytes),
+        "unigram_bits_per_byte": unigram_bits_per_byte(pairs, windows, num_bytes),
+        "bigram_bits_per_byte": bigram_bits_per_byte(pairs, windows, num_bytes),
+        "tokens": held_out.num_tokens,
+        "bytes": num_bytes,
+    }
+
+
+def _check_expectation(config: TrainConfig, held_out: dict[str, Any]) -> None:
+    wanted = config.min_bits_per_byte_below_unigram
+    if wanted is None:
+        return
+    gained = held_out["unigram_bits_per_byte"] - held_out["bits_per_byte"]
+    if not gained >= wanted:
+        raise BelowExpectation(
+            f"held-out text takes {held_out['bits_per_byte']:.3f} bits per byte, {gained:.3f} below the unigram's "
+            f"{held_out['unigram_bits_per_byte']:.3f}; [train] min_bits_per_byte_below_unigram asks for {wanted}: "
+            "train for more steps, or on more text"
+        )
