@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
+from typing import Any, Final
 
 import numpy as np
 
 from beam_jobs.build_retro_chunks import build_chunks, plan_chunk_shards
 from beam_jobs.embed_retro_chunks import embed_chunks, plan_key_shards, table_hashes
 from beam_jobs.find_retro_neighbours import find_neighbours, plan_neighbour_shards
+from beam_jobs.train_tokenizer import MODEL
 from pipeline import storage
 from pipeline.config import RetroConfig
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile
 from tokenizer.token_shards import HELD_OUT
+from tokenizer.vocabulary import Vocabulary
 from trainer.retro.chunks import HASH_LIMIT
-from trainer.retro.database import ChunkTable
-from trainer.retro.layout import LAYOUT_FILE, ChunkShard, Layout, cut_key_shards
+from trainer.retro.database import ChunkDatabase, ChunkTable
+from trainer.retro.layout import LAYOUT_FILE, NO_NEIGHBOUR, ChunkShard, KeyShard, Layout, cut_key_shards
+
+CARD_FILE: Final = "card.json"
+_NUM_EXAMPLES: Final = 3
 
 
 def run(stage: StageRun) -> None:
@@ -32,6 +40,49 @@ def run(stage: StageRun) -> None:
     layout = Layout.read(space.folder)
     stage.map_shards(plan_key_shards(layout), partial(embed_chunks, space=space, config=config))
     stage.map_shards(plan_neighbour_shards(layout), partial(find_neighbours, space=space))
+    card_task = ShardTask("all", 0, 1, step="card")
+    stage.run_once(card_task, lambda: write_card(card_task, space, config, layout))
+
+
+def write_card(task: ShardTask, space: Workspace, config: RetroConfig, layout: Layout) -> Receipt:
+    """Write ``card.json``: how many chunks, how many have keys and by what, and a few chunks with their neighbours."""
+    database = ChunkDatabase.open(space.folder)
+    vocabulary = Vocabulary(storage.read_bytes(storage.join(space.upstream["tokenizer"], MODEL)))
+    keyed = [shard for shard in layout.key_shards if shard.num_keys]
+    card = {
+        "chunk_len": layout.chunk_len,
+        "encoder": config.encoder,
+        "num_chunks": layout.num_chunks,
+        "num_keys": layout.num_keys,
+        "num_neighbours": layout.num_neighbours,
+        "examples": list(islice(_examples(database, vocabulary, keyed), _NUM_EXAMPLES)),
+    }
+    with storage.atomic_writer(space.path(CARD_FILE), space.scratch) as stream:
+        stream.write((json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    return Receipt(task.name, (), (OutputFile(CARD_FILE, stream.sha256, 1, stream.bytes),), None, task.subset)
+
+
+def _examples(database: ChunkDatabase, vocabulary: Vocabulary, shards: Sequence[KeyShard]) -> Iterator[dict[str, Any]]:
+    """Chunks that have a neighbour, the first of every key shard in turn, with the nearest."""
+    for shard in shards:
+        for ordinal in range(shard.first_chunk, shard.stop_chunk):
+            neighbours, distances = database.neighbours(ordinal)
+            if neighbours[0] != NO_NEIGHBOUR:
+                yield {
+                    **_shown(database, vocabulary, ordinal),
+                    "neighbour": _shown(database, vocabulary, int(neighbours[0])),
+                    "distance": float(distances[0]),
+                }
+                break
+
+
+def _shown(database: ChunkDatabase, vocabulary: Vocabulary, ordinal: int) -> dict[str, Any]:
+    origin = database.document(ordinal)
+    return {
+        "document": origin.id.hex(),
+        "subset": origin.subset,
+        "text": vocabulary.decode(database.chunk(ordinal)),
+    }
 
 
 def write_layout(

@@ -1,4 +1,4 @@
-"""Exact and near duplicates: ``verdicts-*`` (VERDICT_SCHEMA), ``clusters-*`` (CLUSTER_SCHEMA), aligned with the documents.
+"""Exact and near duplicates: ``verdicts-*`` (VERDICT_SCHEMA), ``clusters-*`` (CLUSTER_SCHEMA), aligned with documents.
 
 Steps, with files between them: band keys meet by (band, hash range) and give candidate pairs; each candidate is
 verified against exact hash or estimated Jaccard; verified edges join into components; every shard's verdicts are

@@ -119,7 +119,7 @@ def _encoder(name: str, seed: int) -> Encoder:
         return HashEncoder(seed=seed)
     from trainer.retro.embed import BertEncoder
 
-    return BertEncoder(name if "/" in name else assets.path(name))
+    return BertEncoder(assets.resolve(name))
 
 
 @cache

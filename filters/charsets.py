@@ -52,9 +52,11 @@ def _strict_utf8(data: bytes) -> str | None:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start >= len(data) - 3 and error.reason == "unexpected end of data" and error.start:
-            return data[: error.start].decode("utf-8")
-        return None
+        before = data[: error.start]
+        is_cut = (
+            error.reason == "unexpected end of data" and not before.isascii()
+        )  # else it may be Latin-1's last letter
+        return before.decode("utf-8") if is_cut else None
 
 
 def _labels(data: bytes, charset: str | None, is_html: bool) -> Iterator[str]:

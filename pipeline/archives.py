@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO, NamedTuple
 
 _ZIP_MAGIC = b"PK"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
-_DAMAGE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-)
+_DAMAGE = (  # what the readers of tar and zip raise for bad bytes
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
+    NotImplementedError, RuntimeError, TypeError, IndexError, OverflowError, struct.error,
+)  # fmt: skip
 
 
 class ArchiveMember(NamedTuple):
@@ -31,7 +26,11 @@ class ArchiveMember(NamedTuple):
     size: int  # bytes of its content
     path: str
     is_file: bool  # neither folder nor link nor device
-    read: Callable[[], bytes]  # its content; raises DamagedArchiveError
+    read: Callable[[], bytes]  # its content; raises DamagedMemberError or DamagedArchiveError
+
+
+class DamagedMemberError(Exception):
+    """A member that cannot be read; those after it can."""
 
 
 class DamagedArchiveError(Exception):
@@ -66,47 +65,47 @@ def _tar_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
         with tarfile.open(fileobj=stream, mode="r|*", errorlevel=2, bufsize=256 * 1024) as archive:
             for info in archive:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps all headers
-
-                def read(info: tarfile.TarInfo = info) -> bytes:
-                    file = archive.extractfile(info)
-                    data = file.read() if file else b""
-                    if len(data) < info.size:
-                        raise DamagedArchiveError("the archive ends inside this member", info.offset)
-                    return data
-
-                yield ArchiveMember(
-                    info.offset, info.size, _valid(info.name), info.isreg(), _guarded(read, info.offset)
-                )
+                read = partial(_read_from_tar, archive, info, num_bytes)
+                yield ArchiveMember(info.offset, info.size, _valid(info.name), info.isreg(), read)
                 offset = info.offset_data + -(-info.size // 512) * 512
     except _DAMAGE as error:
-        raise DamagedArchiveError(f"{type(error).__name__}: {error}", offset, max(0, num_bytes - offset)) from error
+        raise DamagedArchiveError(_say(error), offset, max(0, num_bytes - offset)) from error
+
+
+def _read_from_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: int) -> bytes:
+    length = max(0, num_bytes - info.offset)
+    try:
+        file = archive.extractfile(info)
+        data = file.read() if file else b""
+    except _DAMAGE as error:
+        raise DamagedArchiveError(_say(error), info.offset, length) from error
+    if len(data) < info.size:
+        raise DamagedArchiveError("the archive ends inside a member", info.offset, length)
+    return data
 
 
 def _zip_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
     try:
         archive = zipfile.ZipFile(stream)
     except _DAMAGE as error:
-        raise DamagedArchiveError(f"{type(error).__name__}: {error}", 0, num_bytes) from error
+        raise DamagedArchiveError(_say(error), 0, num_bytes) from error
     for info in archive.infolist():
         is_link = (info.external_attr >> 28) == 0o12
-
-        def read(info: zipfile.ZipInfo = info) -> bytes:
-            return archive.read(info)
-
-        is_file = not info.is_dir() and not is_link
+        read = partial(_read_from_zip, archive, info)
         yield ArchiveMember(
-            info.header_offset, info.file_size, _valid(info.filename), is_file, _guarded(read, info.header_offset)
+            info.header_offset, info.file_size, _valid(info.filename), not (info.is_dir() or is_link), read
         )
 
 
-def _guarded(read: Callable[[], bytes], offset: int) -> Callable[[], bytes]:
-    def guarded() -> bytes:
-        try:
-            return read()
-        except _DAMAGE as error:
-            raise DamagedArchiveError(f"{type(error).__name__}: {error}", offset) from error
+def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(info)
+    except _DAMAGE as error:
+        raise DamagedMemberError(_say(error)) from error
 
-    return guarded
+
+def _say(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _valid(path: str) -> str:

@@ -16,6 +16,7 @@ CHUNK = 256 * 1024  # bytes read, and at most given, at once
 GZIP_MAGIC = b"\x1f\x8b\x08"
 _BZ2_MAGIC = b"BZh"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+OVERLAP = 16_384  # bytes that a pattern may span; searched again after more came
 _PADDING = b"\0\r\n\t "  # what may follow the last compressed stream of a file
 
 
@@ -187,24 +188,24 @@ class Window:
         del self.data[:size]
         self.position += size
 
-    def find(self, pattern: re.Pattern[bytes], start: int = 0, limit: int | None = None, overlap: int = 16_384) -> int:
+    def find(self, pattern: re.Pattern[bytes], start: int = 0, limit: int | None = None) -> int:
         """Index in ``data`` at which a match starts, reading on as needed; -1 without one.
 
         Args:
-            pattern: What to look for; a match with what it looks ahead to is shorter than ``overlap``.
+            pattern: What to look for; a match with what it looks ahead to is shorter than ``OVERLAP``.
             start: Index to begin at.
-            limit: Give up when ``data`` has grown to this size; None for the end of the stream.
-            overlap: Bytes at the end of ``data`` that are searched again after more came.
+            limit: A match must start below it; None for the whole stream.
         """
         while True:
-            is_more = limit is None or len(self.data) < limit
             match = pattern.search(self.data, start)
-            # a match close to the end may look ahead to bytes that have not come
-            if match and (match.start() + overlap <= len(self.data) or not is_more or not self.grow()):
+            if match and limit is not None and match.start() >= limit:
+                return -1
+            # close to the end it may look ahead to bytes that have not come
+            if match and (match.start() + OVERLAP <= len(self.data) or not self.grow()):
                 return match.start()
             if not match:
-                start = max(start, len(self.data) - overlap)
-                if not is_more or not self.grow():
+                start = max(start, len(self.data) - OVERLAP)
+                if (limit is not None and start >= limit) or not self.grow():
                     return -1
 
     def skip_to(self, pattern: re.Pattern[bytes], start: int = 0) -> int:
@@ -212,17 +213,14 @@ class Window:
 
         Holds no more than a few chunks, however far away the match is.
         """
-        dropped = 0
+        before = self.position
         while True:
-            index = self.find(pattern, start, limit=len(self.data) + CHUNK)
-            if index >= 0:
-                self.drop(index)
-                return dropped + index
-            size = max(0, len(self.data) - 16_384)
-            if not size and not self.grow():
-                size = len(self.data)
-                self.drop(size)
-                return dropped + size
-            dropped += size
-            self.drop(size)
-            start = max(0, start - size)
+            size = len(self.data)
+            match = pattern.search(self.data, start)
+            if (match and match.start() + OVERLAP <= size) or not self.grow():
+                self.drop(match.start() if match else size)
+                return self.position - before
+            if match is None:
+                searched = max(0, size - OVERLAP)
+                self.drop(searched)
+                start = max(0, start - searched)

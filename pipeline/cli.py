@@ -72,34 +72,13 @@ def run(
     overrides += [f"run.workers={workers}"] if workers else []
     overrides += [f"run.runner='{runner}'"] if runner else []
     resolved = load_recipe(_recipe_path(recipe), overrides, input_root, limit)
-    _run_recipe(resolved, out, only, context.args)
+    _run(resolved, out, only, context.args)
 
 
-def _run_recipe(recipe: Any, out: str, only: str | None = None, beam_options: list[str] | None = None) -> Any:
-    from pipeline.progress import duration
-    from pipeline.run_state import locked
-    from pipeline.runners import runner_name
-    from pipeline.stages import Driver
+def _run(recipe: Any, out: str, only: str | None, beam_options: list[str]) -> None:
+    from pipeline.conduct import run_recipe  # what it needs takes a second to import: not for --help
 
-    driver = Driver(recipe, out, runner_name(recipe.run.runner), beam_options or [])
-    driver.check_disk()
-    with locked(out):
-        outcome = driver.run(only)
-        if outcome.ran or not Path(out, "report", "index.html").exists():
-            from pipeline.report import write_report
-
-            write_report(out)
-        if outcome.ran and recipe.run.keep_dropped_text:
-            from pipeline.dropped import write_dropped
-
-            typer.echo(f"{write_dropped(out):,} dropped documents in {out}/dropped/")
-    if outcome.ran:
-        typer.echo(
-            f"done in {duration(outcome.seconds)}: ran {', '.join(outcome.ran)}; report: {out}/report/index.html"
-        )
-    else:
-        typer.echo(f"nothing to do: all {len(outcome.skipped)} stages are up to date; report: {out}/report/index.html")
-    return outcome
+    run_recipe(recipe, out, only, beam_options)
 
 
 @app.command(epilog=_example("massivetext status out/"))
@@ -147,7 +126,7 @@ def inspect(
 @app.command(epilog=_example("massivetext train recipe.toml --out out/ --set train.steps=2000"))
 def train(recipe: RecipePath, out: Out, input_root: InputRoot = None, sets: Sets = None) -> None:
     """Train on the tokens of a finished run; goes on from the last checkpoint."""
-    _run_recipe(load_recipe(_recipe_path(recipe), sets or [], input_root), out, only="train")
+    _run(load_recipe(_recipe_path(recipe), sets or [], input_root), out, "train", [])
 
 
 @app.command(epilog=_example('massivetext sample out/ --prompt "The engine" --tokens 64'))
@@ -175,7 +154,7 @@ def quickstart(
     """From real pages to a trained toy model, a retrieval database and a report, in about six minutes."""
     from pipeline.quickstart_run import run_quickstart
 
-    raise typer.Exit(run_quickstart(out, minutes, workers, list(sets or []), _run_recipe))
+    run_quickstart(out, minutes, workers, sets or [])
 
 
 assets_app = typer.Typer(help="Models and sample input: pinned packages, kept in a cache.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""Write dropped documents out, on request: ``OUT/dropped/<subset>/documents-*`` with ``stage``, ``reason``, ``evidence``.
+"""Write dropped documents out, on request: ``OUT/dropped/<subset>/documents-*``, with ``stage, reason, evidence``.
 
 They are otherwise a view: the text stands in extract's documents, the decision in the verdict tables.
 """

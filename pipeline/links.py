@@ -40,7 +40,8 @@ def outlinks(
     is_nofollow = is_nofollow or _meta_nofollow(document)
     base = _base(document, url)
     found: dict[str, bool] = {}
-    for element in document.query_selector_all("a[href], area[href]"):
+    # sliced, since iterating a DOMCollection costs the square of its length
+    for element in document.query_selector_all("a[href], area[href]")[:]:
         target = canonicalize(element.getattr("href") or "", base)
         if target and target != url and host_of(target) in hosts:
             is_marked = is_nofollow or "nofollow" in (element.getattr("rel") or "").lower().split()
@@ -56,7 +57,7 @@ def says_nofollow(directives: str) -> bool:
 def _meta_nofollow(document: DocumentNode) -> bool:
     return any(
         says_nofollow(meta.getattr("content") or "")
-        for meta in document.query_selector_all("meta[name]")
+        for meta in document.query_selector_all("meta[name]")[:]
         if (meta.getattr("name") or "").strip().lower() == "robots"
     )
 

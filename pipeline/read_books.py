@@ -19,12 +19,12 @@ from pipeline.storage import open_read, size
 
 _MAX_TITLE_CHARS: Final = 200
 _START = re.compile(
-    r"^[ ]*\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG[^\n]*(?:\n[^\n]+)*?\*\*\*[^\n]*\n"
+    r"^[ ]*\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG[^\n]*(?:\n[^\n]+)*?\*\*\*[^\n]*(?:\n|\Z)"
     r"|^\*END[* ]+THE SMALL PRINT![^\n]*\*END\*[^\n]*\n",
     re.MULTILINE,
 )
 _END = re.compile(
-    r"^[ ]*\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|^End of (?:the |this )?Project Gutenberg(?:['\u2019]s)? ",
+    r"^[ ]*\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|^End of (?:[Tt]he |[Tt]his )?Project Gutenberg(?:['\u2019]s)? ",
     re.MULTILINE,
 )
 _CREDITS = re.compile(

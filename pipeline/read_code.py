@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.archives import ArchiveMember, DamagedArchiveError, archive_members
+from pipeline.archives import ArchiveMember, DamagedArchiveError, DamagedMemberError, archive_members
 from pipeline.code_licenses import MAX_LICENSE_BYTES, is_license_file, license_of_tree
 from pipeline.config import ExtractConfig
 from pipeline.records import Piece, RawDocument, Record
@@ -89,7 +89,7 @@ def _license(piece: Piece, config: ExtractConfig) -> str | None:
             for member in archive_members(stream):
                 if member.is_file and member.size <= MAX_LICENSE_BYTES and is_license_file(member.path):
                     texts.append(member.read().decode("utf-8", "replace"))
-        except DamagedArchiveError:
+        except (DamagedArchiveError, DamagedMemberError):
             pass  # told when the members are read; what stands before the damage counts
     return license_of_tree(texts, config.licenses)
 
@@ -99,7 +99,7 @@ def _to_record(member: ArchiveMember, allowed: str | None, config: ExtractConfig
         return Record.dropped(member.offset, member.size, reason, member=member.path)
     try:
         raw = member.read()
-    except DamagedArchiveError as error:
+    except DamagedMemberError as error:
         return Record.failed(member.offset, member.size, "archive", error, member=member.path)
     text, reason = _text(raw, member.path)
     if reason is None and room is not None and len(raw) > room:

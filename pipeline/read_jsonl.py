@@ -48,16 +48,20 @@ def read_jsonl(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
         if piece.start > 0:
             window.skip_to(_NEWLINE)
             window.drop(1)
+        lost = 0  # bytes of the line in which the stream broke off
         for line in _lines(window, None if is_packed or piece.end < 0 else piece.end, config.max_record_bytes):
-            yield _to_record(line, piece, config.max_record_bytes)
+            if line.is_torn:
+                lost = line.length
+            else:
+                yield _to_record(line, piece, config.max_record_bytes)
         if window.error is not None:
-            yield Record.failed(window.position, 0, "truncated", window.error)
+            yield Record.failed(window.position - lost, lost, "truncated", window.error)
 
 
 def _lines(window: Window, end: int | None, max_bytes: int) -> Iterator[_Line]:
     while window.hold(1) and (end is None or window.position < end):
         offset = window.position
-        index = window.find(_NEWLINE, limit=max_bytes + 1, overlap=1)
+        index = window.find(_NEWLINE, limit=max_bytes + 1)
         if index < 0 and len(window.data) > max_bytes:
             yield _Line(offset, window.skip_to(_NEWLINE), None, False)
         else:
@@ -72,8 +76,6 @@ def _lines(window: Window, end: int | None, max_bytes: int) -> Iterator[_Line]:
 def _to_record(line: _Line, piece: Piece, max_bytes: int) -> Record:
     if line.data is None:
         return Record.failed(line.offset, line.length, "too_long", f"more than {max_bytes} bytes")
-    if line.is_torn:
-        return Record.failed(line.offset, line.length, "truncated", "the stream breaks off in this line")
     try:
         row = json.loads(line.data.removeprefix(_UTF8_MARK))
     except (ValueError, RecursionError) as error:

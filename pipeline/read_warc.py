@@ -112,10 +112,10 @@ def _is_member_a_record(file: MemberFile) -> bool:
     window = Window(file.content(0))
     first = next(iter(RecordScanner(window, file.max_content_bytes, is_whole=True)), None)
     window.hold(64)
-    if window.error is not None or first is None:
-        return True  # damaged or blank: only a file of members can be read on
     if window.data.strip(b"\r\n"):
         return False
+    if window.error is not None or first is None:
+        return True  # damaged or blank: only a file of members can be read on
     if first.problem is None and first.detail is None:
         return True
     following = file.read(0).length

@@ -41,7 +41,7 @@ def collect(out: str) -> dict[str, Any]:
         "tokenizer": _json_of(stages.get("tokenizer"), "card.json"),
         "evaluation_texts": _evaluation(stages),
         "training": _training(stages.get("train")),
-        "retro": None,
+        "retro": _json_of(stages.get("retro"), "card.json"),
         "samples": _samples(out, stages, settings["samples_per_reason"], settings["sample_chars"]),
     }
 

@@ -109,7 +109,7 @@ def _evaluation_inputs(recipe: Recipe) -> Inputs:
 
 def _language_model(recipe: Recipe) -> Inputs:
     name = recipe.signals.language_model
-    path = name if "/" in name else assets.path(name)
+    path = assets.resolve(name)
     return [describe(path, os.path.basename(path))]
 
 
@@ -117,7 +117,7 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
     name = recipe.retro.encoder
     if name in ("", "hash"):
         return []
-    folder = name if "/" in name else assets.path(name)
+    folder = assets.resolve(name)
     return [describe(storage.join(folder, file), file) for file in storage.list_files(folder)]
 
 

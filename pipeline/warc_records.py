@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from pipeline.byte_streams import Window
+from pipeline.byte_streams import OVERLAP, Window
 
 MAX_HEADER_BYTES: Final = 262_144
 
@@ -89,9 +89,13 @@ class RecordScanner:
         return False
 
     def _junk(self, why: str) -> FoundRecord:
-        offset = self._window.position
-        length = self._window.skip_to(NEXT, start=1)
-        return FoundRecord(offset, length, b"", b"", "bad_header", self._window.error or why)
+        window, offset = self._window, self._window.position
+        is_header = window.data.startswith(b"WARC/")
+        length = window.skip_to(NEXT, start=1)
+        if window.data or not (is_header or window.error):
+            return FoundRecord(offset, length, b"", b"", "bad_header", why)
+        error, window.error = window.error or "the file ends inside a header", None
+        return FoundRecord(offset, length, b"", b"", "truncated", error)
 
     def _record(self) -> FoundRecord:
         header_size = self._header_size()
@@ -117,7 +121,7 @@ class RecordScanner:
         window = self._window
         if not window.hold(size):
             return False
-        window.hold(size + 16_384)
+        window.hold(size + OVERLAP)
         if window.data[size : size + 4] == b"\r\n\r\n":
             return True
         match = _LINE_ENDS.match(window.data, size)
@@ -128,7 +132,7 @@ class RecordScanner:
         window = self._window
         limit = len(header) + self._max_record_bytes + MAX_HEADER_BYTES
         following = window.find(NEXT, len(header), limit)
-        if following < 0 and window.grow():
+        if following < 0 and (len(window.data) > limit or window.grow()):
             return self._give_up(header)
         size = len(window.data[: following if following >= 0 else None].rstrip(b"\r\n"))
         size = max(size, len(header))
@@ -163,9 +167,9 @@ class RecordScanner:
         size, swallowed = len(header) + declared, None
         start = len(header)
         while size - (window.position - offset) > len(window.data):
-            if swallowed is None and (index := window.find(NEXT, start, len(window.data))) >= 0:
-                swallowed = window.position + index
-            window.drop(max(0, len(window.data) - 16_384))
+            if swallowed is None and (match := NEXT.search(window.data, start)):
+                swallowed = window.position + match.start()
+            window.drop(max(0, len(window.data) - OVERLAP))
             start = 0
             if not window.grow():
                 break

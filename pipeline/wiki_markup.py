@@ -23,6 +23,14 @@ from mwparserfromhell.wikicode import Wikicode
 from filters.extraction import tidy
 
 MAX_MARKUP_CHARS: Final = 2_500_000  # MediaWiki's own limit is 2 MiB a page
+# The parser goes back to the start of whatever stays open, in time squared: 4 minutes for 20,000 of them, 0.2 s for 500.
+# Real pages have a few: at most 29 elements and 8 brackets in 3,059 pages of six wikis.
+MAX_UNCLOSED: Final = 500
+_BRACKETS = (("[[", "]]"), ("{{", "}}"), ("[", "]"), ("{|", "|}"))
+_OPENING_TAG = re.compile(r"<[A-Za-z]")
+_CLOSING_TAG = re.compile(
+    r"</[A-Za-z]|/>|<(?:br|hr|li|p|td|tr|th|dd|dt)(?=[ >])", re.IGNORECASE
+)  # or one that needs none
 
 _DROPPED_IN: Final = {  # the paper's list, with the plurals and spellings that pages use, and its likes elsewhere
     "en": "references|external links|external link|sources|further reading|see also|citations|note|notes"
@@ -65,12 +73,20 @@ def wiki_text(markup: str, title: str, link_prefixes: Collection[str] = ()) -> s
     """
     if len(markup) > MAX_MARKUP_CHARS:
         raise MarkupError(f"wikitext must have at most {MAX_MARKUP_CHARS} characters; got {len(markup)}")
+    if (unclosed := _num_unclosed(markup)) > MAX_UNCLOSED:
+        raise MarkupError(f"wikitext must leave at most {MAX_UNCLOSED} brackets or elements open; got {unclosed}")
     prefixes = frozenset((*_MEDIA_NAMESPACES, *link_prefixes))
     try:
         sections = list(_kept_sections(mwparserfromhell.parse(markup), prefixes))
     except (RecursionError, ParserError) as error:  # the parser itself stops nesting at 40 levels
         raise MarkupError(f"the parser gave up: {error}") from error
     return "\n\n".join([tidy(title), *sections]) if sections else ""
+
+
+def _num_unclosed(markup: str) -> int:
+    brackets = max(markup.count(opening) - markup.count(closing) for opening, closing in _BRACKETS)
+    tags = sum(1 for _ in _OPENING_TAG.finditer(markup)) - sum(1 for _ in _CLOSING_TAG.finditer(markup))
+    return max(brackets, tags)
 
 
 def _kept_sections(code: Wikicode, prefixes: Collection[str]) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Checkpoints:
         place = Place(**self._manager.restore(step, args=arguments).place)
         if place.data_digest != self._data_digest:
             raise ValueError(
-                f"the checkpoint of step {step} in {self.folder} was trained on data {place.data_digest}, and this run's "
-                f"data is {self._data_digest}: train into another folder, or remove that one"
+                f"the checkpoint of step {step} in {self.folder} was trained on data {place.data_digest}, and this "
+                f"run's data is {self._data_digest}: train into another folder, or remove that one"
             )
         return place

@@ -21,7 +21,7 @@ class Size:
 
 # Rae et al. 2021 (arXiv:2112.11446), Table 1. `tiny` is ours: it learns something within minutes on two CPU cores.
 FAMILY = {
-    "tiny": Size(num_layers=3, num_heads=4, head_size=32, d_model=128),
+    "tiny": Size(num_layers=2, num_heads=4, head_size=32, d_model=128),
     "44M": Size(num_layers=8, num_heads=16, head_size=32, d_model=512),
     "117M": Size(num_layers=12, num_heads=12, head_size=64, d_model=768),
     "417M": Size(num_layers=12, num_heads=12, head_size=128, d_model=1_536),

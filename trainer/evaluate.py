@@ -28,9 +28,9 @@ def held_out_sequences(tokens: np.ndarray, seq_len: int, eos_id: int) -> np.ndar
         eos_id: Stands before the first token, as an eos stands before each later document.
 
     Returns:
-        int32 [ceil(num_tokens / seq_len), seq_len + 1], windows at stride ``seq_len``; the last one ends in ``PADDING``.
-        A window's first token is the last target of the window before: the first target is predicted from that one
-        token, and nothing before it is seen, so figures are a little worse than with a sliding window.
+        int32 [ceil(num_tokens / seq_len), seq_len + 1], windows at stride ``seq_len``, the last one filled up with
+        ``PADDING``. A window's first token is the last target of the window before: the first target is predicted from
+        that one token, and nothing before it is seen, so figures are a little worse than with a sliding window.
     """
     num_windows = -(-len(tokens) // seq_len)
     stream = np.full(num_windows * seq_len + 1, PADDING, np.int32)

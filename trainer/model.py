@@ -42,11 +42,52 @@ class RMSNorm(nnx.Module):
         return (x32_BLD * inverse_BL1 * self.scale_D[...]).astype(x_BLD.dtype)
 
 
-class RelativeAttention(nnx.Module):
-    """Causal attention: score(i, j) = ((q_i + u) . k_j + (q_i + v) . W r(i - j)) / sqrt(K).
+def relative_scores(
+    query_BLHK: jax.Array, key_BSHK: jax.Array, position_RHK: jax.Array, u_HK: jax.Array, v_HK: jax.Array
+) -> jax.Array:
+    """Score(i, j) = ((q_i + u) . k_j + (q_i + v) . W r(i - j)) / sqrt(K), in the dense form.
 
-    The dense form: a score for every distance, shifted into place. It takes memory of B H L L, as the scores do.
+    Every distance is scored and shifted into place, which takes memory of B H L L, as the scores themselves do.
+
+    Args:
+        query_BLHK: Queries q.
+        key_BSHK: Keys k, as many.
+        position_RHK: W r of the distances, in the order of ``distance_sinusoids``.
+        u_HK: Bias of the query that meets keys.
+        v_HK: Bias of the query that meets positions.
+
+    Returns:
+        float32 [B, H, L, S]; what stands at j > i means nothing.
     """
+    content_BHLS = jnp.einsum("BLHK,BSHK->BHLS", query_BLHK + u_HK, key_BSHK, preferred_element_type=jnp.float32)
+    position_BHLR = jnp.einsum("BLHK,RHK->BHLR", query_BLHK + v_HK, position_RHK, preferred_element_type=jnp.float32)
+    return (content_BHLS + relative_shift(position_BHLR)) * query_BLHK.shape[-1] ** -0.5
+
+
+# Rematerialised: the backward pass computes scores and weights again, so that arrays of B H L L live for one layer at a
+# time. On two CPU cores this costs `tiny` no measurable time; kept for all 8 layers of 44M they would fill a GPU.
+@jax.checkpoint
+def attend(
+    query_BLHK: jax.Array,
+    key_BSHK: jax.Array,
+    value_BSHK: jax.Array,
+    position_RHK: jax.Array,
+    u_HK: jax.Array,
+    v_HK: jax.Array,
+) -> jax.Array:
+    """Average values over the position itself and those before it, by the softmax of ``relative_scores``.
+
+    Returns:
+        [B, L, H, K], of the values' type; the softmax is float32.
+    """
+    causal_LS = jnp.tri(query_BLHK.shape[1], dtype=bool)
+    scores_BHLS = relative_scores(query_BLHK, key_BSHK, position_RHK, u_HK, v_HK)
+    weights_BHLS = jax.nn.softmax(jnp.where(causal_LS, scores_BHLS, MASKED_SCORE), axis=-1)
+    return jnp.einsum("BHLS,BSHK->BLHK", weights_BHLS.astype(value_BSHK.dtype), value_BSHK)
+
+
+class RelativeAttention(nnx.Module):
+    """Causal attention with relative positions: projections around ``attend``."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs) -> None:
         size = config.size
@@ -61,27 +102,16 @@ class RelativeAttention(nnx.Module):
         self.content_bias_HK = nnx.Param(jnp.zeros(outputs[:2], jnp.float32))  # u
         self.position_bias_HK = nnx.Param(jnp.zeros(outputs[:2], jnp.float32))  # v
 
-    def scores(self, x_BLD: jax.Array) -> jax.Array:
-        """Return float32 scores [B, H, L, S] before mask and softmax; what stands at j > i means nothing."""
-        dtype, length = x_BLD.dtype, x_BLD.shape[1]
-        distance_RD = distance_sinusoids(length, x_BLD.shape[2]).astype(dtype)
-        query_BLHK = jnp.einsum("BLD,DHK->BLHK", x_BLD, self.query_DHK[...].astype(dtype))
-        key_BSHK = jnp.einsum("BSD,DHK->BSHK", x_BLD, self.key_DHK[...].astype(dtype))
-        position_RHK = jnp.einsum("RD,DHK->RHK", distance_RD, self.position_DHK[...].astype(dtype))
-        by_content = query_BLHK + self.content_bias_HK[...].astype(dtype)
-        by_position = query_BLHK + self.position_bias_HK[...].astype(dtype)
-        content_BHLS = jnp.einsum("BLHK,BSHK->BHLS", by_content, key_BSHK, preferred_element_type=jnp.float32)
-        position_BHLR = jnp.einsum("BLHK,RHK->BHLR", by_position, position_RHK, preferred_element_type=jnp.float32)
-        return (content_BHLS + relative_shift(position_BHLR)) * query_BLHK.shape[-1] ** -0.5
-
     def __call__(self, x_BLD: jax.Array) -> jax.Array:
         """Return what each position reads from itself and the positions before it, [B, L, D]."""
-        dtype, length = x_BLD.dtype, x_BLD.shape[1]
-        causal_LS = jnp.tril(jnp.ones((length, length), bool))
-        scores_BHLS = jnp.where(causal_LS, self.scores(x_BLD), MASKED_SCORE)
-        weights_BHLS = jax.nn.softmax(scores_BHLS, axis=-1).astype(dtype)
+        dtype = x_BLD.dtype
+        distance_RD = distance_sinusoids(x_BLD.shape[1], x_BLD.shape[2]).astype(dtype)
+        query_BLHK = jnp.einsum("BLD,DHK->BLHK", x_BLD, self.query_DHK[...].astype(dtype))
+        key_BSHK = jnp.einsum("BSD,DHK->BSHK", x_BLD, self.key_DHK[...].astype(dtype))
         value_BSHK = jnp.einsum("BSD,DHK->BSHK", x_BLD, self.value_DHK[...].astype(dtype))
-        read_BLHK = jnp.einsum("BHLS,BSHK->BLHK", weights_BHLS, value_BSHK)
+        position_RHK = jnp.einsum("RD,DHK->RHK", distance_RD, self.position_DHK[...].astype(dtype))
+        u_HK, v_HK = self.content_bias_HK[...].astype(dtype), self.position_bias_HK[...].astype(dtype)
+        read_BLHK = attend(query_BLHK, key_BSHK, value_BSHK, position_RHK, u_HK, v_HK)
         return jnp.einsum("BLHK,HKD->BLD", read_BLHK, self.output_HKD[...].astype(dtype))
 
 

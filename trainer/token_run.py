@@ -1,7 +1,7 @@
 """From token shards to a trained and judged model: the whole of the train stage.
 
-Besides the files of ``trainer.train``, the stage folder gets ``evaluation.json``: bits per byte on held-out documents of
-the model and of the two counting models (``trainer.baselines``), for all held-out text and for each subset::
+Besides the files of ``trainer.train``, the stage folder gets ``evaluation.json``: what the model and the two counting
+models (``trainer.baselines``) need for held-out documents, for all of them and for each subset's::
 
     {"held_out": {"bits_per_byte", "unigram_bits_per_byte", "bigram_bits_per_byte", "tokens", "bytes"},
      "subsets": {SUBSET: the same}, "parameters", "steps", "trained_tokens", "epochs": {SUBSET: how often it was read}}
@@ -24,9 +24,10 @@ from tokenizer.vocabulary import EOS_ID, Vocabulary
 from trainer.baselines import PairCounts, bigram_bits_per_byte, unigram_bits_per_byte
 from trainer.data import Mixture, batches, sequences
 from trainer.evaluate import held_out_bits_per_byte, held_out_sequences
+from trainer.metrics import Progress
 from trainer.model import Gopher
 from trainer.model_files import write_file
-from trainer.train import Progress, TrainingData, train
+from trainer.train import TrainingData, train
 
 EVALUATION_NAME = "evaluation.json"
 MAX_BASELINE_TOKENS = 100_000_000  # the counting models are fitted on no more: some 15 s
@@ -98,7 +99,9 @@ def train_on_tokens(
     held_out = open_held_out(token_folder, config.seq_len, vocabulary)
     joined = HeldOut.join(list(held_out.values()), config.seq_len)
     if config.min_bits_per_byte_below_unigram is not None and not joined.num_bytes:
-        raise ValueError("[train] min_bits_per_byte_below_unigram needs held-out text: raise [corpus] held_out_fraction")
+        raise ValueError(
+            "[train] min_bits_per_byte_below_unigram needs held-out text: raise [corpus] held_out_fraction"
+        )
     identity = [token_digest, mixture_config.model_dump(mode="json"), config.seq_len]
     data = TrainingData(
         partial(batches, mixture, batch_size=config.global_batch_size),

@@ -1,17 +1,7 @@
 """The training loop: one device, exact resume, and a record of what every step was trained on.
 
 A stage folder gets, at the end, ``model.safetensors`` and ``config.json`` (``trainer.model_files``) and
-``metrics.jsonl``, one line a step:
-
-- ``step``: 0 for the first.
-- ``sequences``: ``[i, j]``: the batch was sequences i to j - 1 of the global order (``trainer.data``).
-- ``loss``: mean cross-entropy of the batch before the step's update, nats a token.
-- ``bits_per_byte``: the same, per UTF-8 byte of the batch's targets; null when they spell no byte.
-- ``learning_rate``, ``gradient_norm`` (before clipping): of the step's update.
-- ``held_out_bits_per_byte``: after the update; only in steps that evaluated.
-
-No line holds a time: rates go to the log and to ``progress``. Until the end, ``metrics.jsonl`` grows beside the
-checkpoints; a resumed run cuts off what was written after its checkpoint, so no step is missing or there twice.
+``metrics.jsonl`` (``trainer.metrics``).
 """
 
 from __future__ import annotations
@@ -23,7 +13,6 @@ import math
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,18 +24,17 @@ import numpy as np
 from flax import nnx
 
 from pipeline import storage
-from pipeline.config import TrainConfig, canonical_json
+from pipeline.config import TrainConfig
 from trainer.checkpoint import Checkpoints
 from trainer.config import ModelConfig
 from trainer.evaluate import held_out_bits_per_byte
 from trainer.loss import bits_per_byte
+from trainer.metrics import METRICS_NAME, Clock, MetricsFile, Progress
 from trainer.model import Gopher
 from trainer.model_files import write_file, write_model
 from trainer.optimizer import gopher_optimizer, learning_rate_schedule
 from trainer.step import initial_state, train_step
 
-LOG_INTERVAL_S = 10.0
-METRICS_NAME = "metrics.jsonl"
 log = logging.getLogger(__name__)
 
 
@@ -71,28 +59,6 @@ class TrainingData(NamedTuple):
     held_out: np.ndarray
     held_out_bytes: int
     digest: str
-
-
-class Progress(NamedTuple):
-    """One step's news, for people: it holds times."""
-
-    step: int  # steps done
-    steps: int
-    loss: float  # nats a token
-    bits_per_byte: float | None
-    gradient_norm: float
-    tokens_per_second: float  # of the steps of this process, evaluation and checkpoints included
-    seconds_left: float
-    held_out_bits_per_byte: float | None  # when this step evaluated
-
-    def line(self) -> str:
-        """One line for a log."""
-        bits = "" if self.bits_per_byte is None else f"  {self.bits_per_byte:.3f} bits/byte"
-        held_out = "" if self.held_out_bits_per_byte is None else f"  held out {self.held_out_bits_per_byte:.3f} bits/byte"
-        return (
-            f"train {self.step}/{self.steps}  loss {self.loss:.3f}{bits}{held_out}  gradient norm "
-            f"{self.gradient_norm:.2f}  {self.tokens_per_second:,.0f} tokens/s  eta {self.seconds_left:.0f}s"
-        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +89,8 @@ def train(
     """Train a model, or go on where its latest checkpoint stands.
 
     The result is a function of the configuration and the data: bit for bit on one machine, whether or not the run was
-    interrupted. Ctrl-C lets the step end, saves a checkpoint and raises ``KeyboardInterrupt``; a second one doesn't wait.
+    interrupted. Ctrl-C lets the step end, saves a checkpoint and raises ``KeyboardInterrupt``; a second one doesn't
+    wait.
 
     Args:
         config: ``[train]`` of the recipe, with at least one step.
@@ -170,15 +137,16 @@ class _Run:
 
     def go_on(self, progress: Callable[[Progress], None], interrupt: threading.Event) -> None:
         """Train until the last step, or raise ``KeyboardInterrupt`` after the step in which ``interrupt`` was set."""
-        clock = _Clock(self._config)
+        clock = Clock(self._config)
         with contextlib.closing(self._data.batches_from(self._next_sequence)) as batches:
             while self._done < self._config.steps:
                 row = self._advance(next(batches))
                 self.metrics.append(row)
-                if interrupt.is_set() or self._is_due(self._config.checkpoint_steps):
-                    self._checkpoint()
                 clock.tell(row, progress)
-                if interrupt.is_set():
+                stop = interrupt.is_set()
+                if stop or self._is_due(self._config.checkpoint_steps):
+                    self._checkpoint()
+                if stop:
                     raise KeyboardInterrupt
 
     def _is_due(self, interval: int) -> bool:
@@ -187,10 +155,10 @@ class _Run:
     def _advance(self, batch_BL: np.ndarray) -> dict[str, Any]:
         """Do one step; returns its line of the metrics."""
         config, first = self._config, self._next_sequence
-        if batch_BL.shape != (config.global_batch_size, config.seq_len + 1):
+        wanted = (config.global_batch_size, config.seq_len + 1)
+        if batch_BL.shape != wanted:
             raise ValueError(
-                f"a batch must be [global_batch_size, seq_len + 1] = [{config.global_batch_size}, {config.seq_len + 1}]; "
-                f"got {list(batch_BL.shape)}"
+                f"a batch must be [global_batch_size, seq_len + 1] = {list(wanted)}; got {list(batch_BL.shape)}"
             )
         self.state, measured = train_step(
             self._graphdef, self._optimizer, config.microbatch_size, self.state, jnp.asarray(batch_BL)
@@ -230,73 +198,6 @@ class _Run:
     def _checkpoint(self) -> None:
         self.metrics.sync()  # a checkpoint never knows of a step that the metrics lost
         self._saved.save(self.state, self._done, self._next_sequence)
-
-
-class MetricsFile:
-    """The growing metrics of an unfinished run.
-
-    Args:
-        path: A local file; made when it is not there.
-        num_steps: Lines to keep: later ones are of steps that will be done again, or torn.
-
-    Raises:
-        ValueError: Lines are missing.
-    """
-
-    def __init__(self, path: str, num_steps: int) -> None:
-        self._path = path
-        lines = self.finished().splitlines(keepends=True) if os.path.exists(path) else []
-        if len(lines) < num_steps:
-            raise ValueError(
-                f"{path} has {len(lines)} of the {num_steps} steps that the checkpoint beside it has done: "
-                "bring the file back, or remove the folder and train anew"
-            )
-        with open(path + ".cut", "wb") as stream:
-            stream.writelines(lines[:num_steps])
-        os.replace(path + ".cut", path)
-        self._stream = open(path, "ab")  # noqa: SIM115 - open as long as the run
-
-    def append(self, row: dict[str, Any]) -> None:
-        """Add a step's line; it is in the file when this returns, if not yet on the disk."""
-        self._stream.write(canonical_json(row).encode() + b"\n")
-        self._stream.flush()
-
-    def sync(self) -> None:
-        """Have all lines on the disk."""
-        os.fsync(self._stream.fileno())
-
-    def finished(self) -> bytes:
-        """All lines."""
-        with open(self._path, "rb") as stream:
-            return stream.read()
-
-
-class _Clock:
-    """Rate and time left, from the second step of the process on: the first one compiles."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self._config, self._first_step = config, -1
-        self._started = self._logged = time.monotonic()
-
-    def tell(self, row: dict[str, Any], progress: Callable[[Progress], None]) -> None:
-        now, step = time.monotonic(), row["step"]
-        seconds_a_step = (now - self._started) / max(1, step - self._first_step)
-        news = Progress(
-            step + 1,
-            self._config.steps,
-            row["loss"],
-            row["bits_per_byte"],
-            row["gradient_norm"],
-            self._config.global_batch_size * self._config.seq_len / max(seconds_a_step, 1e-9),
-            seconds_a_step * (self._config.steps - step - 1),
-            row.get("held_out_bits_per_byte"),
-        )
-        progress(news)
-        if news.held_out_bits_per_byte is not None or now - self._logged > LOG_INTERVAL_S:
-            log.info("%s", news.line())
-            self._logged = now
-        if self._first_step < 0:
-            self._first_step, self._started = step, now
 
 
 @contextmanager

@@ -10,7 +10,11 @@ from trainer.checkpoint import Checkpoints, Place
 
 def some_state(seed=0):
     values = np.random.default_rng(seed).normal(size=(3, 4))
-    return {"params": jnp.asarray(values, jnp.float32), "half": jnp.asarray(values, jnp.bfloat16), "count": jnp.int32(7)}
+    return {
+        "params": jnp.asarray(values, jnp.float32),
+        "half": jnp.asarray(values, jnp.bfloat16),
+        "count": jnp.int32(7),
+    }
 
 
 def test_round_trip_is_exact_in_value_and_type(tmp_path):
@@ -44,7 +48,10 @@ def test_the_two_latest_are_kept_and_the_last_is_restored(tmp_path):
 def test_other_data_is_refused(tmp_path):
     with Checkpoints(str(tmp_path), "d1") as checkpoints:
         checkpoints.save(some_state(), 5, 40)
-    with Checkpoints(str(tmp_path), "d2") as checkpoints, pytest.raises(ValueError, match=r"step 5 .*data d1.*data is d2"):
+    with (
+        Checkpoints(str(tmp_path), "d2") as checkpoints,
+        pytest.raises(ValueError, match=r"step 5 .*data d1.*data is d2"),
+    ):
         checkpoints.restore(some_state())
 
 

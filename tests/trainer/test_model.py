@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from trainer.config import ModelConfig, Size
-from trainer.model import Gopher, RelativeAttention, RMSNorm
+from trainer.model import Gopher, RelativeAttention, RMSNorm, attend, relative_scores
 from trainer.positions import distance_sinusoids, relative_shift
 
 CONFIG = ModelConfig(Size(num_layers=2, num_heads=2, head_size=4, d_model=8), 17, 6, "float32")
@@ -78,7 +78,9 @@ def test_attention_has_the_gathered_definitions_gradients():
     graphdef, params = nnx.split(attention(), nnx.Param)
 
     def gradients(apply):
-        return jax.grad(lambda params, x: (apply(nnx.merge(graphdef, params), x) * weights).sum(), (0, 1))(params, x_BLD)
+        return jax.grad(lambda params, x: (apply(nnx.merge(graphdef, params), x) * weights).sum(), (0, 1))(
+            params, x_BLD
+        )
 
     ours = jax.jit(lambda: gradients(lambda module, x: module(x)))()
     theirs = jax.jit(lambda: gradients(gathered_attention))()
@@ -124,7 +126,9 @@ def test_takes_other_lengths_than_trained_at(gopher):
     ids = np.arange(13)[None] % 17
     long = run(gopher, ids)
     assert long.shape == (1, 13, 17)
-    np.testing.assert_allclose(long[:, :6], run(gopher, ids[:, :6]), atol=1e-5)  # a distance means the same at any length
+    np.testing.assert_allclose(
+        long[:, :6], run(gopher, ids[:, :6]), atol=1e-5
+    )  # a distance means the same at any length
 
 
 def test_input_and_output_share_the_embedding(gopher):
@@ -139,8 +143,13 @@ def test_bfloat16_activations_keep_float32_parameters_scores_and_logits(gopher):
     assert logits.dtype == jnp.float32
     assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))} == {jnp.dtype("float32")}
     block, x_BLD = model.blocks[0], jnp.ones((1, 3, 8), jnp.bfloat16)
-    assert jax.eval_shape(block.attention.scores, x_BLD).dtype == jnp.float32
     assert jax.eval_shape(block, x_BLD).dtype == jnp.bfloat16
+    half = [jnp.ones((1, 3, 2, 4), jnp.bfloat16)] * 2 + [jnp.ones((3, 2, 4), jnp.bfloat16)]
+    biases = [jnp.ones((2, 4), jnp.bfloat16)] * 2
+    assert jax.eval_shape(relative_scores, *half, *biases).dtype == jnp.float32
+    softmax = str(jax.make_jaxpr(attend)(half[0], *half, *biases))
+    assert "f32[1,2,3,3] = exp" in softmax
+    assert "bf16[1,2,3,3] = exp" not in softmax
     assert 0 < np.abs(logits - run(gopher, ids)).max() < 0.05  # 8 bits of mantissa, logits of about 1
 
 
