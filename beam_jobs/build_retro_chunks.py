@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -32,17 +31,11 @@ from trainer.retro.chunks import CHUNK_DOCUMENT_SCHEMA, chunk_blocks, chunks_in,
 _Ints = npt.NDArray[np.int64]
 
 
-class BuildRetroChunks(beam.PTransform):
+class BuildRetroChunks(ShardMap):
     """Shard descriptors in, receipts out: each token shard, cut into chunks."""
 
     def __init__(self, space: Workspace, config: RetroConfig, logs: str) -> None:
-        super().__init__()
-        self._function = partial(build_chunks, space=space, config=config)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Chunk" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(build_chunks, space=space, config=config), space, logs)
 
 
 def plan_chunk_shards(tokens_manifest: dict[str, Any]) -> list[ShardTask]:

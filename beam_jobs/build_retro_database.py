@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 
-from beam_jobs.build_retro_chunks import build_chunks, plan_chunk_shards
-from beam_jobs.embed_retro_chunks import embed_chunks, plan_key_shards, table_hashes
-from beam_jobs.find_retro_neighbours import find_neighbours, plan_neighbour_shards
+from beam_jobs.build_retro_chunks import BuildRetroChunks, plan_chunk_shards
+from beam_jobs.embed_retro_chunks import EmbedRetroChunks, plan_key_shards, table_hashes
+from beam_jobs.find_retro_neighbours import FindRetroNeighbours, plan_neighbour_shards
 from beam_jobs.train_tokenizer import MODEL
 from pipeline import storage
 from pipeline.config import RetroConfig
 from pipeline.manifest import Receipt, ShardTask, Workspace
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile
 from tokenizer.token_shards import HELD_OUT
@@ -34,12 +34,12 @@ def run(stage: StageRun) -> None:
     """Cut, number, embed, search."""
     config, space = stage.recipe.retro, stage.space
     shards = plan_chunk_shards(stage.manifests["tokens"])
-    receipts = stage.map_shards(shards, partial(build_chunks, space=space, config=config))
+    receipts = stage.map_shards(shards, BuildRetroChunks(space, config, stage.logs))
     task = ShardTask("all", 0, 1, step="layout")
     stage.run_once(task, lambda: write_layout(task, space, config, shards, receipts))
     layout = Layout.read(space.folder)
-    stage.map_shards(plan_key_shards(layout), partial(embed_chunks, space=space, config=config))
-    stage.map_shards(plan_neighbour_shards(layout), partial(find_neighbours, space=space))
+    stage.map_shards(plan_key_shards(layout), EmbedRetroChunks(space, config, stage.logs))
+    stage.map_shards(plan_neighbour_shards(layout), FindRetroNeighbours(space, stage.logs))
     card_task = ShardTask("all", 0, 1, step="card")
     stage.run_once(card_task, lambda: write_card(card_task, space, config, layout))
 
@@ -135,3 +135,12 @@ def _choose(space: Workspace, layout: Layout, max_keys: int) -> tuple[int, np.nd
         hashes, ordinals = hashes[smallest], ordinals[smallest]
     limit = hashes[max_keys]  # the first that is too many; those that share its hash stay out with it
     return int(limit), np.sort(ordinals[hashes < limit])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("retro", argv)
+
+
+if __name__ == "__main__":
+    main()

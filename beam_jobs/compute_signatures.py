@@ -6,9 +6,9 @@ Columns: ``id``; ``exact`` (16 bytes, hash of the text with white space normalis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,27 +21,22 @@ from pipeline.config import SignaturesConfig
 from pipeline.documents import document_shards, read_documents
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
 
-class ComputeSignatures(beam.PTransform):
+class ComputeSignatures(ShardMap):
     """Shard descriptors in, receipts out."""
 
     def __init__(self, space: Workspace, config: SignaturesConfig, logs: str) -> None:
-        super().__init__()
-        self._function = partial(sign_shard, space=space, config=config)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Sign" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(sign_shard, space=space, config=config), space, logs)
 
 
 def run(stage: StageRun) -> None:
     """Sign every shard."""
-    function = partial(sign_shard, space=stage.space, config=stage.recipe.signatures)
-    stage.map_shards(document_shards(stage.manifests["extract"]), function)
+    sign = ComputeSignatures(stage.space, stage.recipe.signatures, stage.logs)
+    stage.map_shards(document_shards(stage.manifests["extract"]), sign)
 
 
 def schema(num_perm: int) -> pa.Schema:
@@ -108,3 +103,12 @@ def _scatter(
     bitmap = pa.array(present).buffers()[1]
     buffers = [bitmap, pa.py_buffer(np.ascontiguousarray(spread))]
     return pa.Array.from_buffers(pa.binary(width), len(alive), buffers)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("signatures", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -33,6 +32,7 @@ from pipeline.crawl_files import LINK_SCHEMA, URL_SCHEMA, HostListFiles, count_l
 from pipeline.fetch import PlannedUrl, fetch_list
 from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, receipt_path
 from pipeline.robots import product_token
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
@@ -40,22 +40,18 @@ ShardFunction = Callable[[ShardTask], Receipt]
 RunShards = Callable[[Sequence[ShardTask], ShardFunction], Sequence[Receipt]]  # skips shards that have a receipt
 
 
-class CrawlPages(beam.PTransform):
+class CrawlPages(ShardMap):
     """Descriptors of one round's host lists in, receipts out."""
 
     def __init__(self, space: Workspace, config: CrawlConfig, served: Mapping[str, str], logs: str) -> None:
-        super().__init__()
-        self._function = partial(fetch_shard, space=space, config=config, served=dict(served))
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Fetch" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(fetch_shard, space=space, config=config, served=dict(served)), space, logs)
 
 
 def run(stage: StageRun) -> None:
     """Crawl until the frontier is empty."""
-    crawl(stage.recipe.crawl, stage.space, stage.map_shards, stage.recipe.run.crawl_addresses)
+    config, served = stage.recipe.crawl, stage.recipe.run.crawl_addresses
+    fetch = CrawlPages(stage.space, config, served, stage.logs)
+    crawl(config, stage.space, lambda tasks, _: stage.map_shards(tasks, fetch), served)
 
 
 def crawl(config: CrawlConfig, space: Workspace, run_shards: RunShards, served: Mapping[str, str]) -> list[Receipt]:
@@ -127,3 +123,12 @@ def fetch_shard(task: ShardTask, space: Workspace, config: CrawlConfig, served: 
     outputs = files.write()
     counts = count_list(space.folder, files.warc_path, files.urls_path, len(planned))
     return Receipt(task.name, (), outputs, counts, task.subset)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("crawl", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
-import apache_beam as beam
 import fsspec
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from pipeline.config import DecontaminateConfig
 from pipeline.documents import document_shards, kept_rows, read_documents, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES, VERDICT_SCHEMA
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 
@@ -45,19 +45,15 @@ EVIDENCE_SCHEMA = pa.schema(
 _INDEX, _NAMES = "evaluation.index", "evaluation.json"
 
 
-class Decontaminate(beam.PTransform):
+class Decontaminate(ShardMap):
     """Shard descriptors in, receipts out; the evaluation index is already in the stage's work folder."""
 
     def __init__(
         self, space: Workspace, config: DecontaminateConfig, after: str, applied: Sequence[str], logs: str
     ) -> None:
-        super().__init__()
-        self._function = partial(decontaminate_shard, space=space, config=config, after=after, applied=tuple(applied))
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Compare" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(
+            partial(decontaminate_shard, space=space, config=config, after=after, applied=tuple(applied)), space, logs
+        )
 
 
 def run(stage: StageRun) -> None:
@@ -69,10 +65,8 @@ def run(stage: StageRun) -> None:
     space = stage.intermediate()
     stage.run_once(task, lambda: _index(task, space, stage.inputs, recipe.decontaminate), space)
     applied = tuple(s for s in recipe.subsets() if stage.inputs and recipe.apply.applies("decontaminate", s))
-    function = partial(
-        decontaminate_shard, space=stage.space, config=recipe.decontaminate, after="dedup", applied=applied
-    )
-    stage.map_shards(document_shards(stage.manifests["extract"]), function)
+    compare = Decontaminate(stage.space, recipe.decontaminate, "dedup", applied, stage.logs)
+    stage.map_shards(document_shards(stage.manifests["extract"]), compare)
 
 
 def _index(task: ShardTask, space: Workspace, files: Sequence[Any], config: DecontaminateConfig) -> Receipt:
@@ -175,3 +169,12 @@ def _say(row: dict[str, Any]) -> str:
         f"{row['shared_ngrams']} of {row['num_ngrams']} n-grams of {row['evaluation']}; "
         f"first at bytes {row['start']} to {row['end']}"
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("decontaminate", argv)
+
+
+if __name__ == "__main__":
+    main()

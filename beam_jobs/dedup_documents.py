@@ -30,6 +30,7 @@ from pipeline.config import DedupConfig
 from pipeline.documents import document_shards, kept_rows, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import CLUSTER_SCHEMA, VERDICT_SCHEMA
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
@@ -48,10 +49,10 @@ def run(stage: StageRun) -> None:
     stage.run_once(ShardTask("all", 0, 1, step="match"), lambda: _match(stage, tasks, config), stage.intermediate())
     verify = [_step(task, "verify") for task in tasks]
     work = stage.intermediate()
-    stage.map_shards(verify, partial(verify_shard, space=work, tasks=tuple(tasks), config=config), work)
+    stage.map_shards(verify, VerifyPairs(work, tasks, config, stage.logs))
     assign_task = ShardTask("all", 0, 1, step="assign")
     stage.run_once(assign_task, lambda: assign(assign_task, work, tasks, config.source_priority, removable), work)
-    stage.map_shards(tasks, partial(decide_shard, space=stage.space, removable=removable))
+    stage.map_shards(tasks, DedupDocuments(stage.space, removable, stage.logs))
 
 
 def _numbered(tasks: Sequence[ShardTask]) -> list[ShardTask]:
@@ -181,6 +182,13 @@ def _read_columns(path: str) -> npt.NDArray[np.uint64]:
 # --- verification ---------------------------------------------------------------------------------------------------
 
 
+class VerifyPairs(ShardMap):
+    """Shard descriptors in, receipts out: the edges among each shard's candidate pairs."""
+
+    def __init__(self, space: Workspace, tasks: Sequence[ShardTask], config: DedupConfig, logs: str) -> None:
+        super().__init__(partial(verify_shard, space=space, tasks=tuple(tasks), config=config), space, logs)
+
+
 def verify_shard(task: ShardTask, space: Workspace, tasks: Sequence[ShardTask], config: DedupConfig) -> Receipt:
     """Keep the candidate pairs that are exact copies, or whose estimated Jaccard reaches the bound.
 
@@ -216,17 +224,11 @@ def _similarity(a: pa.Table, b: pa.Table) -> tuple[npt.NDArray[np.float32], npt.
 # --- verdicts -------------------------------------------------------------------------------------------------------
 
 
-class DedupDocuments(beam.PTransform):
+class DedupDocuments(ShardMap):
     """Shard descriptors in, receipts out: the verdicts of clusters that are already assigned."""
 
     def __init__(self, space: Workspace, removable: tuple[str, ...], logs: str) -> None:
-        super().__init__()
-        self._function = partial(decide_shard, space=space, removable=removable)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Decide" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(decide_shard, space=space, removable=removable), space, logs)
 
 
 def decide_shard(task: ShardTask, space: Workspace, removable: tuple[str, ...]) -> Receipt:
@@ -243,3 +245,12 @@ def decide_shard(task: ShardTask, space: Workspace, removable: tuple[str, ...]) 
         cluster_writer.write(found.cluster_rows(rows["id"], alive))
     counts = count_verdicts(space.path(verdict_path), int(alive.sum()))
     return Receipt(task.name, (), (verdict_writer.finished(), cluster_writer.finished()), counts, task.subset)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("dedup", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, partial
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -30,17 +29,11 @@ _TEXTS_AT_ONCE = 1024  # keys don't depend on it; few enough that a batch of eac
 _KEY_DTYPE = np.float16
 
 
-class EmbedRetroChunks(beam.PTransform):
+class EmbedRetroChunks(ShardMap):
     """Shard descriptors in, receipts out: the keys of each range of chunks."""
 
     def __init__(self, space: Workspace, config: RetroConfig, logs: str) -> None:
-        super().__init__()
-        self._function = partial(embed_chunks, space=space, config=config)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Embed" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(embed_chunks, space=space, config=config), space, logs)
 
 
 def plan_key_shards(layout: Layout) -> list[ShardTask]:

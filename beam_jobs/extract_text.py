@@ -6,11 +6,10 @@ Every record seen in the input has one row in ``records``: kept, dropped with a 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
 import pyarrow as pa
 
 from beam_jobs.shard_map import ShardMap
@@ -22,23 +21,18 @@ from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.readers import read_records
 from pipeline.records import Piece, Record
 from pipeline.schema import DOCUMENT_SCHEMA, KEPT, RECORD_SCHEMA, document_id
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
 _ROWS = 256  # rows handed to a writer at once; no byte depends on it
 
 
-class ExtractText(beam.PTransform):
+class ExtractText(ShardMap):
     """Shard descriptors in, receipts out; each shard's documents and records are written on the way."""
 
     def __init__(self, space: Workspace, config: ExtractConfig, logs: str) -> None:
-        super().__init__()
-        self._space, self._config, self._logs = space, config, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        function = partial(extract_shard, space=self._space, config=self._config)
-        return shards | "Extract" >> ShardMap(function, self._space, self._logs)
+        super().__init__(partial(extract_shard, space=space, config=config), space, logs)
 
 
 def run(stage: StageRun) -> None:
@@ -47,7 +41,7 @@ def run(stage: StageRun) -> None:
     if "crawl" in stage.manifests:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
     tasks = plan_shards(stage.recipe, files)
-    stage.map_shards(tasks, partial(extract_shard, space=stage.space, config=stage.recipe.extract))
+    stage.map_shards(tasks, ExtractText(stage.space, stage.recipe.extract, stage.logs))
 
 
 def extract_shard(task: ShardTask, space: Workspace, config: ExtractConfig) -> Receipt:
@@ -172,3 +166,12 @@ def _document_row(row: Row) -> dict[str, Any]:
         "text": document.text,
         "meta": sorted(document.meta.items()),
     }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("extract", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,30 +19,25 @@ from pipeline.config import Recipe, RecipeError
 from pipeline.documents import document_shards, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import VERDICT_SCHEMA
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
 Rule = Bound | OneOf
 
 
-class FilterDocuments(beam.PTransform):
+class FilterDocuments(ShardMap):
     """Write each shard's verdicts beside its signals, row by row, and count them."""
 
     def __init__(self, space: Workspace, rules: dict[str, tuple[Rule, ...]], logs: str) -> None:
-        super().__init__()
-        self._function = partial(decide_shard, space=space, rules=rules)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Decide" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(decide_shard, space=space, rules=rules), space, logs)
 
 
 def run(stage: StageRun) -> None:
     """Decide about every shard of signals."""
     rules = {subset: rules_of(stage.recipe, subset) for subset in stage.recipe.subsets()}
     tasks = document_shards(stage.manifests["signals"], "signals")
-    stage.map_shards(tasks, partial(decide_shard, space=stage.space, rules=rules))
+    stage.map_shards(tasks, FilterDocuments(stage.space, rules, stage.logs))
 
 
 def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
@@ -90,3 +84,12 @@ def _evidence(signals: pa.RecordBatch, row: int, failed: Sequence[str]) -> str:
     """The failing measurements, as ``num_words=12; language_score=0.4``."""
     values = ((name, signals[name][row].as_py()) for name in failed)
     return "; ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in values)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("filter", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -24,17 +23,11 @@ from trainer.retro.layout import NEIGHBOURS, Layout
 from trainer.retro.neighbours import KeyBlock, nearest_neighbours
 
 
-class FindRetroNeighbours(beam.PTransform):
+class FindRetroNeighbours(ShardMap):
     """Shard descriptors in, receipts out: the neighbours of each shard of keys."""
 
     def __init__(self, space: Workspace, logs: str) -> None:
-        super().__init__()
-        self._function = partial(find_neighbours, space=space)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Search" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(find_neighbours, space=space), space, logs)
 
 
 def plan_neighbour_shards(layout: Layout) -> list[ShardTask]:

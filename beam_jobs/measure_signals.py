@@ -5,9 +5,9 @@ No bound enters here, so that other bounds are another small table and not anoth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, partial
 
-import apache_beam as beam
 import pyarrow as pa
 
 from beam_jobs.shard_map import ShardMap
@@ -20,28 +20,23 @@ from pipeline.config import SignalsConfig
 from pipeline.documents import document_shards, read_documents
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
 
-class MeasureSignals(beam.PTransform):
+class MeasureSignals(ShardMap):
     """Shard descriptors in, receipts out."""
 
     def __init__(self, space: Workspace, config: SignalsConfig, model_path: str, logs: str) -> None:
-        super().__init__()
-        self._function = partial(measure_shard, space=space, config=config, model_path=model_path)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Measure" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(measure_shard, space=space, config=config, model_path=model_path), space, logs)
 
 
 def run(stage: StageRun) -> None:
     """Measure every shard of documents."""
     model_path = stage.inputs[0]["full_path"]
-    function = partial(measure_shard, space=stage.space, config=stage.recipe.signals, model_path=model_path)
-    stage.map_shards(document_shards(stage.manifests["extract"]), function)
+    measure = MeasureSignals(stage.space, stage.recipe.signals, model_path, stage.logs)
+    stage.map_shards(document_shards(stage.manifests["extract"]), measure)
 
 
 def measure_shard(task: ShardTask, space: Workspace, config: SignalsConfig, model_path: str) -> Receipt:
@@ -50,12 +45,12 @@ def measure_shard(task: ShardTask, space: Workspace, config: SignalsConfig, mode
     with ParquetShardWriter(space.folder, path, signals_schema(), space.scratch) as writer:
         for batch, _ in read_documents(space, task, ["text"]):
             entered += batch.num_rows
-            writer.write(measure(batch["id"], batch["text"], model_path, config.language_max_chars))
+            writer.write(signals_of(batch["id"], batch["text"], model_path, config.language_max_chars))
     counts = count_rows(space.path(path), entered)
     return Receipt(task.name, (), (writer.finished(),), counts, task.subset)
 
 
-def measure(ids: pa.Array, texts: pa.Array, model_path: str, language_max_chars: int) -> pa.RecordBatch:
+def signals_of(ids: pa.Array, texts: pa.Array, model_path: str, language_max_chars: int) -> pa.RecordBatch:
     """All signals of a batch of texts, with their ids in front."""
     scanned = scan(texts)
     language, score = _language_model(model_path).predict(texts, language_max_chars)
@@ -80,3 +75,12 @@ def signals_schema() -> pa.Schema:
 def _language_model(path: str) -> LanguageModel:
     """One model a process."""
     return LanguageModel(path)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("signals", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,8 +11,10 @@ import json
 import os
 import resource
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +62,10 @@ registry.register_coder(pa.RecordBatch, RecordBatchCoder)
 
 @dataclass(frozen=True)
 class Engine:
-    """Which Beam runner, with how many workers, and where they say how far they are."""
+    """Which Beam runner, with how many workers."""
 
     runner: str  # as Beam names it
     workers: int
-    logs: str  # folder for one small file a finished shard
     options: tuple[str, ...] = ()  # handed to Beam as they are
 
     def pipeline_options(self) -> PipelineOptions:
@@ -81,6 +82,8 @@ class Engine:
 class ShardMap(beam.PTransform):
     """Run a shard function on every descriptor (JSON text) and give its receipt (JSON text).
 
+    The jobs' public transforms are this one with their function filled in.
+
     Args:
         function: Importable and picklable; writes the shard's files.
         space: Where the receipt goes.
@@ -89,11 +92,12 @@ class ShardMap(beam.PTransform):
 
     def __init__(self, function: ShardFunction, space: Workspace, logs: str) -> None:
         super().__init__()
-        self._function, self._space, self._logs = function, space, logs
+        self.space = space
+        self._function, self._logs = function, logs
 
     def expand(self, descriptors: beam.PCollection) -> beam.PCollection:
         """Apply."""
-        work = _RunShard(self._function, self._space, self._logs)
+        work = _RunShard(self._function, self.space, self._logs)
         return descriptors | "RunShard" >> beam.ParDo(work).with_output_types(str)
 
 
@@ -122,17 +126,42 @@ def note_finished(logs: str, scratch: str, receipt: Receipt, seconds: float) -> 
     storage.write_bytes(path, json.dumps(note).encode(), scratch)
 
 
-def run_shards(engine: Engine, tasks: Iterable[ShardTask], function: ShardFunction, space: Workspace) -> None:
+def run_shards(engine: Engine, tasks: Iterable[ShardTask], shard_map: ShardMap) -> None:
     """Run a map step as one Beam job; it is done when every receipt is written."""
     descriptors = [task.to_json() for task in tasks]
     with beam.Pipeline(options=engine.pipeline_options()) as pipeline:
         shards = pipeline | "Shards" >> beam.Create(descriptors).with_output_types(str)
         # Create alone would leave all shards on the worker that read the impulse
         spread = shards | "Spread" >> beam.Reshuffle()
-        spread | "Map" >> ShardMap(function, space, engine.logs)
+        spread | "Map" >> shard_map
 
 
 def run_pipeline(engine: Engine, build: Callable[[beam.Pipeline], Any]) -> None:
     """Run a meeting step: ``build`` adds its transforms to an empty pipeline."""
     with beam.Pipeline(options=engine.pipeline_options()) as pipeline:
         build(pipeline)
+
+
+@contextmanager
+def lost_workers() -> Iterator[list[str]]:
+    """Hear at once of worker processes of the local runner that die while a job runs.
+
+    The runner itself waits for what the other workers are at, then 20 s, or for ever. But it starts each process from
+    a thread that ends with an error when the process does.
+
+    Yields:
+        What is known of those that died; it grows.
+    """
+    lost: list[str] = []
+    before = threading.excepthook
+
+    def note(ended: threading.ExceptHookArgs) -> None:
+        if ended.thread is not None and ended.thread.name == "run_worker":
+            lost.append(str(ended.exc_value))
+        before(ended)
+
+    threading.excepthook = note
+    try:
+        yield lost
+    finally:
+        threading.excepthook = before

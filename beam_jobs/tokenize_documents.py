@@ -12,7 +12,6 @@ from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -27,6 +26,7 @@ from pipeline.config import TokensConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 from tokenizer.document_order import document_order
@@ -40,30 +40,18 @@ _ENCODED = pa.schema(
 _BATCH_ROWS = 256
 
 
-class EncodeDocuments(beam.PTransform):
+class EncodeDocuments(ShardMap):
     """Shard descriptors in, receipts out: each corpus shard, encoded and cut into buckets."""
 
     def __init__(self, space: Workspace, seed: int, logs: str) -> None:
-        super().__init__()
-        self._function = partial(encode_shard, space=space, seed=seed)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Encode" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(encode_shard, space=space, seed=seed), space, logs)
 
 
-class SortBuckets(beam.PTransform):
+class SortBuckets(ShardMap):
     """Bucket descriptors in, receipts out: each bucket, sorted into one token shard."""
 
     def __init__(self, space: Workspace, logs: str) -> None:
-        super().__init__()
-        self._function = partial(sort_bucket, space=space)
-        self._space, self._logs = space, logs
-
-    def expand(self, buckets: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return buckets | "Sort" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(sort_bucket, space=space), space, logs)
 
 
 def run(stage: StageRun) -> None:
@@ -75,13 +63,13 @@ def run(stage: StageRun) -> None:
         ShardTask(s.subset, s.index, s.count, ({"buckets": buckets[s.subset], **s.inputs[0]},), "encode")
         for s in shards
     ]
-    stage.map_shards(encode, partial(encode_shard, space=space, seed=config.seed), space)
+    stage.map_shards(encode, EncodeDocuments(space, config.seed, stage.logs))
     sort = [
         ShardTask(subset, index, count, tuple({"shard": s.index, "of": s.count} for s in shards if s.subset == subset))
         for subset, count in buckets.items()
         for index in range(count)
     ]
-    stage.map_shards(sort, partial(sort_bucket, space=stage.space))
+    stage.map_shards(sort, SortBuckets(stage.space, stage.logs))
 
 
 def plan_buckets(corpus: Mapping[str, Any], config: TokensConfig) -> dict[str, int]:
@@ -173,3 +161,12 @@ def _counts(task: ShardTask, table: pa.Table, array: OutputFile, documents: Outp
     if held:
         extra[HELD_OUT] = documents.rows
     return Counts("documents", table.num_rows, documents.rows, {}, 0, documents.rows, extra)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("tokens", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -22,6 +21,7 @@ from pipeline import storage
 from pipeline.config import TokenizerConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 from tokenizer.document_order import document_order
@@ -31,17 +31,11 @@ MODEL, CARD = "tokenizer.model", "card.json"
 _SIZES = pa.schema([("order", pa.uint64()), ("bytes", pa.int64())])
 
 
-class SizeDocuments(beam.PTransform):
+class SizeDocuments(ShardMap):
     """Shard descriptors in, receipts out: each document's place in the sample's order, and its size."""
 
     def __init__(self, space: Workspace, seed: int, logs: str) -> None:
-        super().__init__()
-        self._function = partial(size_shard, space=space, seed=seed)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Size" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(size_shard, space=space, seed=seed), space, logs)
 
 
 def run(stage: StageRun) -> None:
@@ -49,7 +43,7 @@ def run(stage: StageRun) -> None:
     config, space = stage.recipe.tokenizer, stage.intermediate()
     shards = document_shards(stage.manifests["corpus"])
     tasks = [ShardTask(s.subset, s.index, s.count, step="size") for s in shards if not s.subset.startswith(HELD_OUT)]
-    stage.map_shards(tasks, partial(size_shard, space=space, seed=config.seed), space)
+    stage.map_shards(tasks, SizeDocuments(space, config.seed, stage.logs))
     task = ShardTask("all", 0, 1)
     stage.run_once(task, lambda: train(task, stage.space, tasks, config))
 
@@ -108,3 +102,12 @@ def _sample(space: Workspace, tasks: Sequence[ShardTask], seed: int, highest: np
             for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
                 order = document_order(batch["id"], seed, b"tokenizer")
                 yield from batch["text"].filter(pa.array(order <= highest)).to_pylist()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("tokenizer", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,9 @@ A document is held out by a hash of its id, so that it stays so whatever else is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +17,7 @@ from pipeline.config import CorpusConfig
 from pipeline.documents import document_shards, read_documents
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
 from pipeline.schema import DOCUMENT_SCHEMA
+from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter
 from tokenizer.document_order import chosen
@@ -25,23 +26,17 @@ HELD_OUT = "held_out"
 _COLUMNS = [name for name in DOCUMENT_SCHEMA.names if name != "id"]
 
 
-class WriteCorpus(beam.PTransform):
+class WriteCorpus(ShardMap):
     """Shard descriptors in, receipts out."""
 
     def __init__(self, space: Workspace, config: CorpusConfig, logs: str) -> None:
-        super().__init__()
-        self._function = partial(write_shard, space=space, config=config)
-        self._space, self._logs = space, logs
-
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Apply."""
-        return shards | "Write" >> ShardMap(self._function, self._space, self._logs)
+        super().__init__(partial(write_shard, space=space, config=config), space, logs)
 
 
 def run(stage: StageRun) -> None:
     """Write every shard."""
-    function = partial(write_shard, space=stage.space, config=stage.recipe.corpus)
-    stage.map_shards(document_shards(stage.manifests["extract"]), function)
+    write = WriteCorpus(stage.space, stage.recipe.corpus, stage.logs)
+    stage.map_shards(document_shards(stage.manifests["extract"]), write)
 
 
 def write_shard(task: ShardTask, space: Workspace, config: CorpusConfig) -> Receipt:
@@ -78,3 +73,12 @@ def _in_schema(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _text_bytes(texts: pa.Array) -> int:
     return int(pc.sum(pc.binary_length(texts)).as_py() or 0)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run this stage alone."""
+    stage_main("corpus", argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ def decode(data: bytes, charset: str | None = None, is_html: bool = False) -> st
 
 def _strict_utf8(data: bytes) -> str | None:
     """UTF-8 without fault, but for a last character that was cut short; None when it is something else."""
-    if b"\0" in data or any(escape in data for escape in _ISO_2022_ESCAPES):
+    if b"\0" in data or (b"\x1b" in data and any(escape in data for escape in _ISO_2022_ESCAPES)):
         return None
     try:
         return data.decode("utf-8")

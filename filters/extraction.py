@@ -113,7 +113,7 @@ def _run_engine(source: str) -> tuple[str, str]:
 
 def _depth(source: str) -> int:
     """Deepest nesting of the elements whose depth costs the engine time squared, 0 when there are few of them."""
-    if source.count("<div") + source.count("<DIV") + source.count("<article") + source.count("<ARTICLE") <= MAX_DEPTH:
+    if sum(source.count(tag) for tag in ("<div", "<DIV", "<article", "<ARTICLE")) <= MAX_DEPTH:
         return 0
     depth = deepest = 0
     for tag in _NESTING_TAG.finditer(source):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="Web pages, books, news, code and Wikipedia to pretraining data, a small Gopher and a RETRO database.\n\n"
     "Begin with: massivetext quickstart",
 )
@@ -180,6 +182,7 @@ def assets_get(names: Annotated[list[str], typer.Argument(help="Names from 'mass
 
 def main() -> None:
     """Run the program; the exit code is 0 done, 1 failed, 2 refused, 130 interrupted and resumable."""
+    _set_up_logging()
     code = _run_app()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -187,6 +190,15 @@ def main() -> None:
         _end_workers()
         os._exit(code)
     sys.exit(code)
+
+
+def _set_up_logging() -> None:
+    """Show our own warnings; those of libraries go nowhere, their errors are raised anyway."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("massivetext: %(message)s"))
+    ours = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
+    handler.addFilter(lambda record: record.name.split(".")[0] in ours or record.levelno >= logging.ERROR)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _run_app() -> int:

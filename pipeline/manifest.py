@@ -144,7 +144,8 @@ class Counts:
         """Read counts back."""
         known = ("unit", "in", "kept", "dropped", "failed", "produced")
         extra = {key: value for key, value in data.items() if key not in known}
-        return cls(*(data[key] for key in known), extra)
+        unit, entered, kept, dropped, failed, produced = (data[key] for key in known)
+        return cls(unit, entered, kept, dropped, failed, produced, extra)
 
 
 def _sum(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:

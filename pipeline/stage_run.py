@@ -9,12 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import storage
 from pipeline.config import Recipe
 from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, write_receipt
 from pipeline.progress import Progress
+
+if TYPE_CHECKING:  # Beam takes a second to import, and a run with nothing to do needs none of it
+    from beam_jobs.shard_map import ShardMap
 
 _POLL_S = 0.05
 
@@ -57,41 +60,32 @@ class StageRun:
         """A workspace for what the stage needs between its steps; not part of its output."""
         return replace(self.space, folder=self.space.work)
 
-    def map_shards(
-        self, tasks: Sequence[ShardTask], function: Callable[[ShardTask], Receipt], space: Workspace | None = None
-    ) -> list[Receipt]:
+    def map_shards(self, tasks: Sequence[ShardTask], shard_map: ShardMap) -> list[Receipt]:
         """Run a map step as a Beam job, but for the shards that have a receipt.
 
         Args:
             tasks: All shards of the step.
-            function: Picklable; writes a shard and gives its receipt.
-            space: ``intermediate()`` for a step that only prepares another; its receipts stay out of the manifest.
+            shard_map: What to do with a shard. With the workspace ``intermediate()`` the step only prepares another,
+                and its receipts stay out of the manifest.
 
         Returns:
             The receipts of all tasks, in their order.
         """
-        where = space or self.space
+        where = shard_map.space
         left = [task for task in tasks if finished_receipt(where.folder, task.name) is None]
         label = " ".join(filter(None, (self.stage, tasks[0].step if tasks else "")))
         if left:
-            self._run_job(label, left, len(tasks), function, where)
+            self._run_job(label, left, len(tasks), shard_map)
         receipts = [finished_receipt(where.folder, task.name) for task in tasks]
         missing = [task.name for task, receipt in zip(tasks, receipts, strict=True) if receipt is None]
         if missing:
             raise StageError(f"{label}: no receipt for shards {missing[:5]}; the runner lost them, run again")
         found = [receipt for receipt in receipts if receipt is not None]
-        if space is None:
+        if where.folder == self.space.folder:
             self.receipts += found
         return found
 
-    def _run_job(
-        self,
-        label: str,
-        tasks: Sequence[ShardTask],
-        total: int,
-        function: Callable[[ShardTask], Receipt],
-        space: Workspace,
-    ) -> None:
+    def _run_job(self, label: str, tasks: Sequence[ShardTask], total: int, shard_map: ShardMap) -> None:
         from beam_jobs.shard_map import run_shards
 
         def poll() -> None:
@@ -101,7 +95,7 @@ class StageRun:
 
         for task in tasks:
             storage.remove(storage.join(self.logs, f"{task.name}.json"))
-        self._in_background(label, lambda: run_shards(self._engine(len(tasks)), tasks, function, space), poll)
+        self._in_background(label, lambda: run_shards(self._engine(len(tasks)), tasks, shard_map), poll)
 
     def run_pipeline(self, label: str, build: Callable[[Any], Any]) -> None:
         """Run a meeting step: ``build`` adds transforms to an empty Beam pipeline."""
@@ -130,7 +124,7 @@ class StageRun:
         from beam_jobs.shard_map import Engine
 
         # a worker process takes seconds to start: one shard is done here sooner
-        return Engine(self.runner, min(self.workers, num_tasks), self.logs, self.beam_options)
+        return Engine(self.runner, min(self.workers, num_tasks), self.beam_options)
 
     def _notes(self, shards: set[str] | None = None) -> list[dict[str, Any]]:
         notes = []
@@ -147,7 +141,13 @@ class StageRun:
         return dict(sorted(shards.items())), max((note["peak_memory_bytes"] for note in self._notes()), default=0)
 
     def _in_background(self, label: str, job: Callable[[], None], poll: Callable[[], None]) -> None:
-        """Run Beam in a thread, since its ``run`` blocks, and keep the main one for progress and Ctrl-C."""
+        """Run Beam in a thread, since its ``run`` blocks, and keep the main one for progress and Ctrl-C.
+
+        Raises:
+            StageError: The job failed, or lost a worker process; what is finished has its receipts.
+        """
+        from beam_jobs.shard_map import lost_workers
+
         failure: list[BaseException] = []
 
         def work() -> None:
@@ -158,11 +158,16 @@ class StageRun:
 
         self.progress.start(label)
         thread = threading.Thread(target=work, daemon=True, name=label)
-        with _stderr_to(storage.join(self.logs, "beam.log")):
+        with _stderr_to(storage.join(self.logs, "beam.log")), lost_workers() as lost:
             thread.start()
-            while thread.is_alive():
+            while thread.is_alive() and not lost:
                 thread.join(_POLL_S)
                 poll()
+        if lost and not failure and thread.is_alive():
+            raise StageError(
+                f"{label} lost a worker process ({lost[0]}; 137 = killed, as when memory is short); "
+                f"run again to go on from here; see {self.logs}/beam.log"
+            )
         if failure:
             raise StageError(f"{label} failed: {_innermost(failure[0])}; see {self.logs}/beam.log") from failure[0]
 

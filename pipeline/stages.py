@@ -375,8 +375,8 @@ class Driver:
     def _commit(self, planned: PlannedStage, run: StageRun, manifests: Mapping[str, Any]) -> dict[str, Counts]:
         """Check the sums, then make the stage real."""
         counts = total_counts(run.receipts, self._recipe.run.max_failed_fraction, planned.name)
-        if planned.stage.follows in manifests:
-            check_chain(planned.name, counts, planned.stage.follows, manifests[planned.stage.follows]["counts"])
+        if before := planned.stage.follows:
+            check_chain(planned.name, counts, before, manifests[before]["counts"])
         read = [_manifest_input(read) for read in planned.reads]
         if planned.name != "extract":  # its shards digest the raw files whole while they read them
             read += [_raw_input(file) for file in planned.inputs]

@@ -23,7 +23,7 @@ from mwparserfromhell.wikicode import Wikicode
 from filters.extraction import tidy
 
 MAX_MARKUP_CHARS: Final = 2_500_000  # MediaWiki's own limit is 2 MiB a page
-# The parser goes back to the start of whatever stays open, in time squared: 4 minutes for 20,000 of them, 0.2 s for 500.
+# The parser goes back to the start of whatever stays open, in time squared: minutes for 20,000, 0.2 s for 500.
 # Real pages have a few: at most 29 elements and 8 brackets in 3,059 pages of six wikis.
 MAX_UNCLOSED: Final = 500
 _BRACKETS = (("[[", "]]"), ("{{", "}}"), ("[", "]"), ("{|", "|}"))

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import jax
 import orbax.checkpoint as ocp
 
+from pipeline.config import digest
+
 State = TypeVar("State")
 KEPT = 2
 
@@ -25,11 +27,17 @@ class Place:
         step: Updates done.
         next_sequence: First sequence of the global order that is still to be trained on.
         data_digest: Digest of what the sequences come from.
+        arrays_digest: Digest of the arrays' shapes and types.
     """
 
     step: int
     next_sequence: int
     data_digest: str
+    arrays_digest: str
+
+
+def _arrays_digest(state: Any) -> str:
+    return digest([[list(leaf.shape), str(leaf.dtype)] for leaf in jax.tree.leaves(state)])
 
 
 class Checkpoints:
@@ -63,7 +71,7 @@ class Checkpoints:
         """Save a tree of arrays; nothing happens when this step is already saved."""
         if self.last_step == step:
             return
-        place = asdict(Place(step, next_sequence, self._data_digest))
+        place = asdict(Place(step, next_sequence, self._data_digest, _arrays_digest(state)))
         self._manager.save(
             step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), place=ocp.args.JsonSave(place))
         )
@@ -84,6 +92,11 @@ class Checkpoints:
         if step is None:
             return None
         place = self._place(step)
+        if place.arrays_digest != _arrays_digest(like):  # Orbax would say so of the first array, in its own words
+            raise ValueError(
+                f"the checkpoint of step {step} in {self.folder} is of another model or vocabulary: "
+                "train into another folder, or remove that one"
+            )
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         arguments = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         return self._manager.restore(step, args=arguments).state, place

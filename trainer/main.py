@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", required=True, help="gets the model, and checkpoints/ until it is removed")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override the recipe")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)  # absl was there first
     for library in ("absl", "orbax", "jax"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
@@ -57,7 +57,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if recipe.train.steps < 1:
         raise RecipeError(f"{arguments.recipe} [train] steps is 0: there is nothing to train")
     manifest = storage.sha256_file(storage.join(arguments.tokens, "manifest.json"))
-    evaluation, files = train_on_tokens(
+    summary, files = train_on_tokens(
         recipe.train,
         recipe.mixture,
         arguments.tokens,
@@ -67,8 +67,8 @@ def _train(arguments: argparse.Namespace) -> int:
         os.path.join(arguments.out, "tmp"),
         os.path.join(arguments.out, "checkpoints"),
     )
-    for name, value in evaluation["held_out"].items():
-        print(f"{name:24} {value:.3f}" if isinstance(value, float) else f"{name:24} {value:,}")
+    for name in ("held_out_bits_per_byte", "unigram_bits_per_byte", "bigram_bits_per_byte"):
+        print(f"{name:24} {'none held out' if summary[name] is None else round(summary[name], 3)}")
     print(f"{arguments.out}: {', '.join(file.path for file in files)}")
     return 0
 

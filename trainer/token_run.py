@@ -1,16 +1,20 @@
-"""From token shards to a trained and judged model: the whole of the train stage.
+"""From token shards to a trained and judged model: the whole work of the train stage.
 
-Besides the files of ``trainer.train``, the stage folder gets ``evaluation.json``: what the model and the two counting
-models (``trainer.baselines``) need for held-out documents, for all of them and for each subset's::
+Besides the files of ``trainer.train``, the stage folder gets ``summary.json``::
 
-    {"held_out": {"bits_per_byte", "unigram_bits_per_byte", "bigram_bits_per_byte", "tokens", "bytes"},
-     "subsets": {SUBSET: the same}, "parameters", "steps", "trained_tokens", "epochs": {SUBSET: how often it was read}}
+    {"model", "num_parameters", "steps", "num_tokens": trained on, "epochs": {SUBSET: how often it was read},
+     "held_out_bits_per_byte", "unigram_bits_per_byte", "bigram_bits_per_byte": of all held-out documents together,
+     "held_out": {SUBSET: {the same three, "num_tokens", "num_bytes"}}}
+
+The unigram and the bigram (``trainer.baselines``) are fitted on what the model was trained on. Without held-out text
+the three figures are null.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,8 +33,8 @@ from trainer.model import Gopher
 from trainer.model_files import write_file
 from trainer.train import TrainingData, train
 
-EVALUATION_NAME = "evaluation.json"
-MAX_BASELINE_TOKENS = 100_000_000  # the counting models are fitted on no more: some 15 s
+SUMMARY_NAME = "summary.json"
+MAX_BASELINE_TOKENS = 50_000_000  # that the counting models are fitted on, at most
 
 
 class BelowExpectation(RuntimeError):
@@ -88,57 +92,63 @@ def train_on_tokens(
         progress: Called after each step.
 
     Returns:
-        What stands in ``evaluation.json``, and all files written.
+        What stands in ``summary.json``, and all files written.
 
     Raises:
         BelowExpectation: ``min_bits_per_byte_below_unigram`` isn't reached; the files are there all the same.
+        TrainingDiverged: See ``trainer.train.train``.
         ValueError: There is nothing to train on, or an expectation and no held-out text to check it on.
     """
     vocabulary = Vocabulary(tokenizer_model)
     mixture = sequences(token_folder, mixture_config.weights, mixture_config.seed, config.seq_len)
-    held_out = open_held_out(token_folder, config.seq_len, vocabulary)
-    joined = HeldOut.join(list(held_out.values()), config.seq_len)
-    if config.min_bits_per_byte_below_unigram is not None and not joined.num_bytes:
+    held_out = open_held_out(token_folder, mixture.subsets, config.seq_len, vocabulary)
+    everything = HeldOut.join(list(held_out.values()), config.seq_len)
+    if config.min_bits_per_byte_below_unigram is not None and not everything.num_bytes:
         raise ValueError(
             "[train] min_bits_per_byte_below_unigram needs held-out text: raise [corpus] held_out_fraction"
         )
-    identity = [token_digest, mixture_config.model_dump(mode="json"), config.seq_len]
     data = TrainingData(
         partial(batches, mixture, batch_size=config.global_batch_size),
         vocabulary.piece_bytes,
-        joined.windows if joined.num_bytes else joined.windows[:0],
-        joined.num_bytes,
-        digest(identity),
+        everything.windows,
+        everything.num_bytes,
+        digest([token_digest, mixture_config.model_dump(mode="json"), config.seq_len]),
     )
     result = train(config, data, folder, scratch, checkpoints, progress)
-    judge = partial(_judge, result.model, _count_pairs(mixture, config, vocabulary.vocab_size))
-    evaluation = {
-        "held_out": judge(joined),
-        "subsets": {subset: judge(part) for subset, part in held_out.items()},
-        "parameters": result.model.config.num_parameters,
+    pairs = _count_pairs(mixture, config, vocabulary.vocab_size)
+    summary = {
+        "model": config.model,
+        "num_parameters": result.model.config.num_parameters,
         "steps": config.steps,
-        "trained_tokens": result.num_tokens,
+        "num_tokens": result.num_tokens,
         "epochs": mixture.epochs(config.steps * config.global_batch_size),
+        **_figures(result.model, pairs, everything),
+        "held_out": {
+            subset: {**_figures(result.model, pairs, part), "num_tokens": part.num_tokens, "num_bytes": part.num_bytes}
+            for subset, part in held_out.items()
+        },
     }
-    text = json.dumps(evaluation, indent=2, sort_keys=True) + "\n"
-    evaluation_file = write_file(folder, EVALUATION_NAME, text.encode(), 1, scratch)
-    _check_expectation(config, evaluation["held_out"])
-    return evaluation, (*result.outputs, evaluation_file)
+    text = json.dumps(summary, indent=1, sort_keys=True) + "\n"
+    summary_file = write_file(folder, SUMMARY_NAME, text.encode(), 1, scratch)
+    _check_expectation(config, summary)
+    return summary, (*result.outputs, summary_file)
 
 
-def open_held_out(token_folder: str, seq_len: int, vocabulary: Vocabulary) -> dict[str, HeldOut]:
-    """Held-out text of each subset that has any, by the subset's name."""
+def open_held_out(
+    token_folder: str, subsets: Sequence[str], seq_len: int, vocabulary: Vocabulary
+) -> dict[str, HeldOut]:
+    """Held-out documents of those subsets that have any text among them, by the subset's name."""
     held_out = {}
     for name in token_subsets(token_folder, held_out=True):
-        shards = TokenShards.open(token_folder, name)
+        subset, shards = name.removeprefix(HELD_OUT), TokenShards.open(token_folder, name)
         part = HeldOut.of(shards.read(0, shards.num_tokens), seq_len, vocabulary)
-        if part.num_bytes:
-            held_out[name.removeprefix(HELD_OUT)] = part
+        if subset in subsets and part.num_bytes:
+            held_out[subset] = part
     return held_out
 
 
 def _count_pairs(mixture: Mixture, config: TrainConfig, vocab_size: int) -> PairCounts:
-    """Count what the model was trained on, but stop once every subset was read to its end."""
+    """Count what the model was trained on, up to where every subset was read to its end: later sequences repeat."""
     trained = config.steps * config.global_batch_size
     passes = min(mixture.epochs(trained).values())
     wanted = min(int(trained / max(1.0, passes)), MAX_BASELINE_TOKENS // config.seq_len + 1)
@@ -146,33 +156,29 @@ def _count_pairs(mixture: Mixture, config: TrainConfig, vocab_size: int) -> Pair
 
 
 def _first_sequences(mixture: Mixture, count: int, at_once: int) -> Iterator[np.ndarray]:
-    stream = batches(mixture, 0, at_once)
-    for start, batch in zip(range(0, count, at_once), stream, strict=False):
-        yield batch[: count - start]
-    stream.close()
+    with contextlib.closing(batches(mixture, 0, at_once)) as stream:
+        for start in range(0, count, at_once):
+            yield next(stream)[: count - start]
 
 
-def _judge(model: Gopher, pairs: PairCounts, held_out: HeldOut) -> dict[str, float | int | None]:
-    if not held_out.num_bytes:
-        return {"tokens": held_out.num_tokens, "bytes": 0}
-    windows, num_bytes = held_out.windows, held_out.num_bytes
-    return {
-        "bits_per_byte": held_out_bits_per_byte(model, windows, num_bytes),
-        "unigram_bits_per_byte": unigram_bits_per_byte(pairs, windows, num_bytes),
-        "bigram_bits_per_byte": bigram_bits_per_byte(pairs, windows, num_bytes),
-        "tokens": held_out.num_tokens,
-        "bytes": num_bytes,
+def _figures(model: Gopher, pairs: PairCounts, held_out: HeldOut) -> dict[str, float | None]:
+    measures = {
+        "held_out_bits_per_byte": partial(held_out_bits_per_byte, model),
+        "unigram_bits_per_byte": partial(unigram_bits_per_byte, pairs),
+        "bigram_bits_per_byte": partial(bigram_bits_per_byte, pairs),
     }
+    if not held_out.num_bytes:
+        return dict.fromkeys(measures)
+    return {name: measure(held_out.windows, held_out.num_bytes) for name, measure in measures.items()}
 
 
-def _check_expectation(config: TrainConfig, held_out: dict[str, Any]) -> None:
+def _check_expectation(config: TrainConfig, summary: dict[str, Any]) -> None:
     wanted = config.min_bits_per_byte_below_unigram
     if wanted is None:
         return
-    gained = held_out["unigram_bits_per_byte"] - held_out["bits_per_byte"]
-    if not gained >= wanted:
+    model, unigram = summary["held_out_bits_per_byte"], summary["unigram_bits_per_byte"]
+    if model > unigram - wanted:
         raise BelowExpectation(
-            f"held-out text takes {held_out['bits_per_byte']:.3f} bits per byte, {gained:.3f} below the unigram's "
-            f"{held_out['unigram_bits_per_byte']:.3f}; [train] min_bits_per_byte_below_unigram asks for {wanted}: "
-            "train for more steps, or on more text"
+            f"held-out text takes {model:.3f} bits per byte, {unigram - model:.3f} below the unigram's {unigram:.3f}; "
+            f"[train] min_bits_per_byte_below_unigram asks for {wanted}: train for more steps, or on more text"
         )

@@ -9,8 +9,9 @@ import zstandard
 
 from pipeline.config import ExtractConfig
 from pipeline.read_jsonl import read_jsonl
-from pipeline.readers import is_splittable, read_records
+from pipeline.readers import read_records
 from pipeline.records import Piece
+from pipeline.splitting import is_splittable
 
 
 def read(path, data=None, start=0, end=-1, fields=None, **config):
@@ -32,8 +33,9 @@ def path(tmp_path):
 
 def test_columns_and_meta(path):
     row = {
-        "text": "  A text,\r\nas it is.\u00a0\n", "title": " Its\ntitle ", "url": " http://a.org/ ", "timestamp": "2019-04-22T22:21:10Z",
-        "id": 7, "score": 0.5, "ok": True, "none": None, "list": [1], "object": {"a": 1}, "note": "x\ud800y",
+        "text": "  A text,\r\nas it is.\u00a0\n", "title": " Its\ntitle ", "url": " http://a.org/ ",
+        "timestamp": "2019-04-22T22:21:10Z", "id": 7, "score": 0.5, "ok": True, "note": "x\ud800y",
+        "none": None, "list": [1], "object": {"a": 1},
     }  # fmt: skip
     (record,) = read(path, lines(row))
     document = record.document

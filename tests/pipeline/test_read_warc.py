@@ -8,8 +8,9 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 
 from pipeline.config import ExtractConfig
-from pipeline.read_warc import is_splittable, read_warc, read_wet
+from pipeline.read_warc import read_warc, read_wet
 from pipeline.records import Piece
+from pipeline.splitting import is_splittable
 
 SENTENCE = "A page with a sentence that is long enough to be taken for content, number"
 
@@ -314,7 +315,7 @@ def test_splittable(path):
         (b"", True),
     ):
         path.write_bytes(data)
-        assert is_splittable(str(path)) is expected
+        assert is_splittable(str(path), "warc") is expected
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from trainer.checkpoint import Checkpoints, Place
+from trainer.checkpoint import Checkpoints
 
 
 def some_state(seed=0):
@@ -22,7 +22,7 @@ def test_round_trip_is_exact_in_value_and_type(tmp_path):
         checkpoints.save(some_state(), step=3, next_sequence=24)
     with Checkpoints(str(tmp_path), "d1") as checkpoints:
         state, place = checkpoints.restore(some_state(1))
-    assert place == Place(step=3, next_sequence=24, data_digest="d1")
+    assert (place.step, place.next_sequence, place.data_digest) == (3, 24, "d1")
     for name, expected in some_state().items():
         assert state[name].dtype == expected.dtype
         np.testing.assert_array_equal(state[name], expected)
@@ -59,7 +59,7 @@ def test_another_models_arrays_are_refused(tmp_path):
     with Checkpoints(str(tmp_path), "d1") as checkpoints:
         checkpoints.save(some_state(), 5, 40)
         larger = {**some_state(), "params": jnp.zeros((3, 5))}
-        with pytest.raises(ValueError, match="shape"):
+        with pytest.raises(ValueError, match="another model"):
             checkpoints.restore(larger)
 
 
