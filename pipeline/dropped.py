@@ -38,7 +38,9 @@ def write_dropped(out: str) -> int:
 
 def _decisions(stages: Mapping[str, FinishedStage], task: ShardTask) -> pa.Table:
     """One row a document: the stage that ended it, null for those kept."""
-    rows: list[dict[str, str | None]] = [{"stage": None, "reason": None, "evidence": None} for _ in range(task.inputs[0]["rows"])]
+    rows: list[dict[str, str | None]] = [
+        {"stage": None, "reason": None, "evidence": None} for _ in range(task.inputs[0]["rows"])
+    ]
     for name, stage in stages.items():
         table = read_side_table(stage.folder, task, "verdicts", ["verdict", "reason", "evidence"])
         ended = pc.is_in(table["verdict"], value_set=pa.array([KEPT, "absent"]))

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline import storage
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.manifest import ShardTask
-from pipeline.readers import is_splittable
 from pipeline.records import Piece
+from pipeline.splitting import is_splittable
 
 InputFile = Mapping[str, Any]  # path (relative), full_path, bytes, fingerprint
 

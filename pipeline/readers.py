@@ -13,7 +13,6 @@ from pipeline.read_parquet import read_parquet
 from pipeline.read_warc import read_warc, read_wet
 from pipeline.read_wikipedia import read_wikipedia
 from pipeline.records import Piece, Record
-from pipeline.splitting import is_splittable as is_splittable  # for callers that need both
 
 Reader = Callable[[Piece, ExtractConfig], Iterator[Record]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -20,12 +21,17 @@ class LockedError(RuntimeError):
 
 
 def _process_start(pid: int) -> str | None:
-    """When a process of this machine began, in the kernel's ticks; tells a pid from its later namesake."""
+    """When a process of this machine began, in the kernel's ticks; tells a pid from its later namesake.
+
+    Returns:
+        The time; "ended" for one that is dead and whose parent has not asked yet how it ended; None when unknown.
+    """
     try:
         with open(f"/proc/{pid}/stat") as stream:
-            return stream.read().rsplit(")", 1)[1].split()[19]
+            fields = stream.read().rsplit(")", 1)[1].split()
     except OSError:
         return None
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
@@ -85,18 +91,16 @@ def _take(path: str, mine: dict[str, Any]) -> None:
 
 
 def _refuse_or_break(path: str) -> None:
-    try:
-        with open(path) as stream:
-            holder = json.load(stream)
-    except FileNotFoundError:
-        return
-    if _is_alive(holder):
-        raise LockedError(
-            f"{os.path.dirname(path)} is in use by process {holder['pid']} on {holder['host']} since {holder['since']} "
-            f"({holder['command']}); wait for it or end it, and if it is surely gone remove {path}"
-        )
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    with contextlib.suppress(FileNotFoundError), open(path) as stream:
+        holder = json.load(stream)
+        if _is_alive(holder):
+            raise LockedError(
+                f"{os.path.dirname(path)} is in use by process {holder['pid']} on {holder['host']} since "
+                f"{holder['since']} ({holder['command']}); wait for it or end it; if it is surely gone, remove {path}"
+            )
+        fcntl.flock(stream, fcntl.LOCK_EX)  # two may find the dead holder; the later must not unlink the earlier's lock
+        if os.path.samestat(os.fstat(stream.fileno()), os.stat(path)):
+            os.unlink(path)
 
 
 class RunState:

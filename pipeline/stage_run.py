@@ -19,7 +19,7 @@ from pipeline.progress import Progress
 if TYPE_CHECKING:  # Beam takes a second to import, and a run with nothing to do needs none of it
     from beam_jobs.shard_map import ShardMap
 
-_POLL_S = 0.05
+_POLL_S = 0.2
 
 
 class StageError(RuntimeError):
@@ -95,15 +95,13 @@ class StageRun:
 
         for task in tasks:
             storage.remove(storage.join(self.logs, f"{task.name}.json"))
-        self._in_background(label, lambda: run_shards(self._engine(len(tasks)), tasks, shard_map), poll)
+        self._watched(label, lambda: run_shards(self._engine(len(tasks)), tasks, shard_map), poll)
 
     def run_pipeline(self, label: str, build: Callable[[Any], Any]) -> None:
         """Run a meeting step: ``build`` adds transforms to an empty Beam pipeline."""
         from beam_jobs.shard_map import run_pipeline
 
-        self._in_background(
-            f"{self.stage} {label}", lambda: run_pipeline(self._engine(self.workers), build), lambda: None
-        )
+        self._watched(f"{self.stage} {label}", lambda: run_pipeline(self._engine(self.workers), build), lambda: None)
 
     def run_once(self, task: ShardTask, function: Callable[[], Receipt], space: Workspace | None = None) -> Receipt:
         """Run a step that has no shards, here in the driver, unless its receipt is there."""
@@ -140,36 +138,60 @@ class StageRun:
             shards[note["worker"]] = shards.get(note["worker"], 0) + 1
         return dict(sorted(shards.items())), max((note["peak_memory_bytes"] for note in self._notes()), default=0)
 
-    def _in_background(self, label: str, job: Callable[[], None], poll: Callable[[], None]) -> None:
-        """Run Beam in a thread, since its ``run`` blocks, and keep the main one for progress and Ctrl-C.
+    def _watched(self, label: str, job: Callable[[], None], poll: Callable[[], None]) -> None:
+        """Run Beam, which blocks, and tell meanwhile how far it is.
 
         Raises:
             StageError: The job failed, or lost a worker process; what is finished has its receipts.
         """
-        from beam_jobs.shard_map import lost_workers
-
-        failure: list[BaseException] = []
-
-        def work() -> None:
-            try:
-                job()
-            except BaseException as error:
-                failure.append(error)
-
         self.progress.start(label)
-        thread = threading.Thread(target=work, daemon=True, name=label)
-        with _stderr_to(storage.join(self.logs, "beam.log")), lost_workers() as lost:
-            thread.start()
-            while thread.is_alive() and not lost:
-                thread.join(_POLL_S)
-                poll()
-        if lost and not failure and thread.is_alive():
-            raise StageError(
-                f"{label} lost a worker process ({lost[0]}; 137 = killed, as when memory is short); "
-                f"run again to go on from here; see {self.logs}/beam.log"
-            )
+        log = storage.join(self.logs, "beam.log")
+        try:
+            with _stderr_to(log):
+                _run_beside(job, poll) if self.runner == "FnApiRunner" else _run_here(job, poll)
+        except Exception as error:
+            raise StageError(f"{label} failed: {_innermost(error)}; see {log}") from error
+
+
+def _run_beside(job: Callable[[], None], poll: Callable[[], None]) -> None:
+    """Run the local runner in a thread: it would wait for its workers before it heeds Ctrl-C, and for lost ones too."""
+    from beam_jobs.shard_map import lost_workers
+
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            job()
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, daemon=True, name="beam")
+    with lost_workers() as lost:
+        thread.start()
+        while thread.is_alive() and not lost:
+            thread.join(_POLL_S)
+            poll()
         if failure:
-            raise StageError(f"{label} failed: {_innermost(failure[0])}; see {self.logs}/beam.log") from failure[0]
+            raise failure[0]
+        if thread.is_alive():
+            raise StageError(f"lost a worker: {lost[0]} (137 = killed, as when memory is short); run again to go on")
+
+
+def _run_here(job: Callable[[], None], poll: Callable[[], None]) -> None:
+    """Run another runner in the main thread, which it wants for its signal handlers."""
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(_POLL_S):
+            poll()
+
+    watcher = threading.Thread(target=watch, daemon=True, name="progress")
+    watcher.start()
+    try:
+        job()
+    finally:
+        finished.set()
+        watcher.join()
 
 
 def _innermost(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -248,7 +249,6 @@ class Driver:
         self._beam_options = tuple(beam_options)
         self._progress = progress or Progress()
         self.planned = plan(recipe, out)
-        self.state = RunState(out)
         self._check_extras()
         self._check_rules()
         self._workers = recipe.run.workers or os.cpu_count() or 1
@@ -287,15 +287,17 @@ class Driver:
             )
 
     def run(self, only: str | None = None) -> Outcome:
-        """Bring every stage up to date, or ``only`` one, whose inputs must be."""
+        """Bring every stage up to date, or ``only`` one, whose inputs must be. The caller holds the folder's lock."""
         started = time.monotonic()
         outcome = Outcome([], [], 0.0)
+        self.state = RunState(self._out)  # not before the lock is held: another driver may just have written it
         self.state.data["recipe"] = self._recipe.model_dump(mode="json")
         stale = self._stale()
         chosen = [planned for planned in self.planned if only in (None, planned.name)]
         if not chosen:
             raise RecipeError(f"--only {only}: the recipe has no such stage; it has {[p.name for p in self.planned]}")
         self._discard([p for p in self.planned if p.name in stale and (only is None or p in chosen)])
+        self._sweep()
         for planned in chosen:
             if planned.name in stale:
                 self._run_stage(planned)
@@ -318,15 +320,27 @@ class Driver:
 
         A stage that once was committed and has no manifest now had it removed by hand: it is to be redone.
         """
-        afresh: set[str] = set()
+        afresh: dict[str, PlannedStage] = {}
         for planned in stages:
             entry = self.state.stage(planned.name, planned.digest)
             was_done = planned.manifest() is not None or (entry is not None and entry["state"] == "done")
             if was_done or any(read.name in afresh for read in planned.reads):
-                afresh.add(planned.name)
-                storage.remove(planned.folder)
-                storage.remove(self._space(planned).work)
-                self.state.update(planned.name, planned.digest, state="stale")
+                afresh[planned.name] = planned
+        for planned in reversed(afresh.values()):  # killed in between, the rest still tells that it must go
+            storage.remove(storage.join(planned.folder, MANIFEST))  # first: what has one is whole
+            storage.remove(planned.folder)
+            storage.remove(self._space(planned).work)
+            self.state.update(planned.name, planned.digest, state="stale")
+
+    def _sweep(self) -> None:
+        """Remove what killed attempts left half written.
+
+        Their workers may live on for seconds: then one of them fails where it would have renamed its file.
+        """
+        scratch = self._space(self.planned[0]).scratch
+        for name in storage.list_files(scratch):
+            with contextlib.suppress(FileNotFoundError):
+                storage.remove(storage.join(scratch, name))
 
     def _space(self, planned: PlannedStage) -> Workspace:
         return Workspace(

@@ -49,8 +49,8 @@ def found_records(piece: Piece, max_record_bytes: int) -> Iterator[tuple[FoundRe
     """Iterate over the records that start in a piece, in order, sound or failed.
 
     Args:
-        piece: A file, or a byte range of one for which ``is_splittable_archive`` holds; a range of another gives nothing
-            unless it starts at 0.
+        piece: A file, or a byte range of one for which ``is_splittable_archive`` holds; a range of any other gives
+            nothing unless it starts at 0.
         max_record_bytes: Longer records are failed, not held.
     """
     num_bytes = size(piece.path)

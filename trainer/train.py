@@ -13,7 +13,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -46,15 +46,15 @@ class TrainingData(NamedTuple):
     """What a run trains and is judged on.
 
     Attributes:
-        batches_from: Given a sequence's index, yields int32 [global_batch_size, seq_len + 1] from it on, without end: a
-            pure function of the index.
+        batches_from: Given a sequence's index, a generator of int32 [global_batch_size, seq_len + 1] from it on,
+            without end: a pure function of the index.
         piece_bytes: Integer array [vocab_size], UTF-8 bytes that each piece stands for.
         held_out: int32 [N, seq_len + 1], as ``evaluate.held_out_sequences`` gives; without rows nothing is evaluated.
         held_out_bytes: UTF-8 bytes of the held-out documents.
         digest: Of all that the sequences depend on: token manifest and mixture.
     """
 
-    batches_from: Callable[[int], Iterator[np.ndarray]]
+    batches_from: Callable[[int], Generator[np.ndarray, None, None]]
     piece_bytes: np.ndarray
     held_out: np.ndarray
     held_out_bytes: int

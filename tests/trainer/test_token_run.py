@@ -14,7 +14,7 @@ from trainer.data import sequences
 from trainer.main import main
 from trainer.model_files import load_model
 from trainer.sample import generate
-from trainer.token_run import BelowExpectation, _count_pairs, open_held_out, train_on_tokens
+from trainer.token_run import _count_pairs, open_held_out, train_on_tokens
 
 TEXTS = [f"The miller had {n} sacks of flour, and {n + 1} children who knew the way to the mill." for n in range(40)]
 HELD_OUT = {"web": ["The miller had 99 children.", "Flour knew the way."], "books": ["The mill."]}
@@ -67,13 +67,6 @@ def test_summary_is_written_and_adds_up(made, tmp_path):
     assert summary["bigram_bits_per_byte"] < summary["unigram_bits_per_byte"]  # text so regular
 
 
-def test_an_expectation_that_is_not_met_fails_after_all_is_written(made, tmp_path):
-    wanted = CONFIG.model_copy(update={"min_bits_per_byte_below_unigram": 5.0})
-    with pytest.raises(BelowExpectation, match=r"below the unigram's .* asks for 5\.0"):
-        run(made, tmp_path, wanted)
-    assert (tmp_path / "stage" / "summary.json").exists()
-
-
 def test_other_tokens_or_another_mixture_are_other_data(made, tmp_path):
     run(made, tmp_path)
     with pytest.raises(ValueError, match="this run's data is"):
@@ -115,3 +108,4 @@ def test_command_line_trains_what_can_be_sampled_from(made, tmp_path, capsys):
     assert main([*command, "--set", "train.steps=0"]) == 2
     assert main([*command, "--set", "train.min_bits_per_byte_below_unigram=5.0"]) == 1
     assert "asks for 5.0" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["steps"] == 3  # written all the same
