@@ -13,6 +13,7 @@ $(VENV)/.quickstart: pyproject.toml
 
 $(VENV)/.test: $(VENV)/.quickstart
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/massivetext assets get lid.176.ftz
 	touch $@
 
 quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieval database and a report

@@ -198,7 +198,7 @@ def _set_up_logging() -> None:
     handler.setFormatter(logging.Formatter("massivetext: %(message)s"))
     ours = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
     handler.addFilter(lambda record: record.name.split(".")[0] in ours or record.levelno >= logging.ERROR)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 def _run_app() -> int:

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -122,15 +122,17 @@ def massivetext(*arguments: str, check: bool = True) -> subprocess.CompletedProc
     return done
 
 
-def start(recipe: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a run and leave it running."""
+def start(
+    recipe: Path, out: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start a run, with further variables in its environment, and leave it running."""
     return subprocess.Popen(
         command(*_run_words(recipe, out), *arguments),
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env={**_environment(), **(environment or {})},
     )
 
 

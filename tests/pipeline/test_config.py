@@ -34,7 +34,9 @@ def test_input_paths_start_from_the_recipe_or_the_input_root(tmp_path: Path) -> 
 
 def test_override(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL)
-    recipe = load_recipe(path, ["signatures.num_perm=256", "dedup.bands=32", "run.runner=prism", "apply.dedup=['news']"])
+    recipe = load_recipe(
+        path, ["signatures.num_perm=256", "dedup.bands=32", "run.runner=prism", "apply.dedup=['news']"]
+    )
     assert (recipe.signatures.num_perm, recipe.dedup.bands, recipe.run.runner) == (256, 32, "prism")
     assert recipe.apply.dedup == ("news",)
 

@@ -15,7 +15,9 @@ SCHEMA = pa.schema([("text", pa.string()), ("number", pa.int64()), ("meta", pa.m
 
 
 def rows(count: int) -> list[dict[str, object]]:
-    return [{"text": None if i % 7 == 0 else "x" * (i % 50), "number": i, "meta": [("k", str(i))]} for i in range(count)]
+    return [
+        {"text": None if i % 7 == 0 else "x" * (i % 50), "number": i, "meta": [("k", str(i))]} for i in range(count)
+    ]
 
 
 def write(folder: Path, name: str, data: list[dict[str, object]], step: int) -> storage.OutputFile:
