@@ -38,7 +38,7 @@ class RunConfig(StageConfig):
 
     workers: Natural = 0  # worker processes; 0 = one a core
     runner: str = "local"  # local, prism, flink, dataflow, spark, or Beam's name of one
-    memory_gb: float = 0.0  # what all workers together may plan with; 0 = half of what is free
+    memory_gb: Annotated[float, Field(ge=0.0)] = 0.0  # for all workers, 1 GB each; 0 = this machine's
     batch_bytes: Positive = 32_000_000  # text a kernel sees at once
     max_failed_fraction: Fraction = 0.01  # of a stage and subset; above it the stage does not commit
     keep_dropped_text: bool = False  # also write dropped documents to OUT/dropped/
@@ -326,6 +326,7 @@ def load_recipe(path: str, overrides: Sequence[str] = (), input_root: str | None
 
 
 def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
+    base = base if "://" in base else os.path.abspath(base)  # workers may stand in another folder
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:

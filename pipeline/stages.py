@@ -230,6 +230,12 @@ def plan(recipe: Recipe, out: str) -> list[PlannedStage]:
     return list(planned.values())
 
 
+def default_workers(memory_gb: float) -> int:
+    """One worker process a core, as far as memory goes at 1 GB each (0.3 to 0.5 GB were measured); at least one."""
+    memory = memory_gb * 1e9 or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, int(memory / 1e9)))
+
+
 @dataclass
 class Outcome:
     """What a run did."""
@@ -245,13 +251,15 @@ class Driver:
     def __init__(
         self, recipe: Recipe, out: str, runner: str, beam_options: Sequence[str] = (), progress: Progress | None = None
     ) -> None:
-        self._recipe, self._out, self._runner = recipe, out, runner
+        # workers may stand in another folder
+        self._recipe, self._runner = recipe, runner
+        self._out = out = os.path.abspath(out) if storage.is_local(out) else out
         self._beam_options = tuple(beam_options)
         self._progress = progress or Progress()
         self.planned = plan(recipe, out)
         self._check_extras()
         self._check_rules()
-        self._workers = recipe.run.workers or os.cpu_count() or 1
+        self._workers = recipe.run.workers or default_workers(recipe.run.memory_gb)
 
     def _check_extras(self) -> None:
         for planned in self.planned:

@@ -50,11 +50,16 @@ def test_output_describes_the_file(tmp_path: Path) -> None:
     assert output.sha256 == hashlib.sha256(data).hexdigest() == storage.sha256_file(str(tmp_path / "sub/a.parquet"))
 
 
-def test_failure_leaves_no_file(tmp_path: Path) -> None:
-    writer = ParquetShardWriter(str(tmp_path), "a.parquet", SCHEMA, str(tmp_path / "scratch"))
-    with pytest.raises(KeyError), writer:
+def break_off(writer: ParquetShardWriter) -> None:
+    with writer:
         writer.write(pa.RecordBatch.from_pylist(rows(5), SCHEMA))
         raise KeyError("broken")
+
+
+def test_failure_leaves_no_file(tmp_path: Path) -> None:
+    writer = ParquetShardWriter(str(tmp_path), "a.parquet", SCHEMA, str(tmp_path / "scratch"))
+    with pytest.raises(KeyError):
+        break_off(writer)
     assert storage.list_files(str(tmp_path)) == []
     with pytest.raises(RuntimeError, match=r"a\.parquet is not finished"):
         writer.finished()
