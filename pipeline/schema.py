@@ -90,7 +90,7 @@ def document_id(subset: str, source: str, member: str, offset: int, raw_sha256: 
         raw_sha256: SHA-256 of the raw record's bytes as stored (32 bytes).
 
     Returns:
-        16 bytes: BLAKE2b of the fields, strings ended by a zero byte, the offset as little-endian int64.
+        16 bytes: BLAKE2b of the fields with a zero byte between them, the offset as little-endian int64.
 
     Raises:
         ValueError: ``raw_sha256`` is not 32 bytes.
@@ -98,4 +98,5 @@ def document_id(subset: str, source: str, member: str, offset: int, raw_sha256: 
     if len(raw_sha256) != 32:
         raise ValueError(f"raw_sha256 must be 32 bytes; got {len(raw_sha256)}")
     head = "\0".join((subset, source, member, "")).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(head + offset.to_bytes(8, "little", signed=True) + raw_sha256, digest_size=ID_BYTES).digest()
+    place = head + offset.to_bytes(8, "little", signed=True) + b"\0"
+    return hashlib.blake2b(place + raw_sha256, digest_size=ID_BYTES).digest()
