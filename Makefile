@@ -12,8 +12,12 @@ $(VENV)/.quickstart: pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.quickstart
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet -e '.[test]'
 	$(BIN)/massivetext assets get lid.176.ftz
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.quickstart
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
 
 quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieval database and a report
@@ -22,7 +26,7 @@ quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieva
 test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the long ones
 	$(BIN)/python -m pytest $(if $(SLOW),-m "slow or not slow",-m "not slow")
 
-lint: $(VENV)/.test ## format, lint, types
+lint: $(VENV)/.lint ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

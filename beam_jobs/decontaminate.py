@@ -22,7 +22,7 @@ from filters.contamination import EvaluationIndex, Overlaps, build_index, overla
 from filters.text import scan
 from pipeline import storage
 from pipeline.accounting import count_verdicts
-from pipeline.config import DecontaminateConfig
+from pipeline.config import DecontaminateConfig, RecipeError
 from pipeline.documents import document_shards, kept_rows, read_documents, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES, VERDICT_SCHEMA
@@ -89,6 +89,9 @@ def evaluation_texts(full_path: str, name: str) -> Iterator[tuple[str, str]]:
 
     A ``.jsonl`` file has one text a line: all strings of the row, so that a question stands with its answers. Any other
     file is one text. Both may be compressed (``.gz``, ``.zst``, ``.xz``, ``.bz2``).
+
+    Raises:
+        RecipeError: A line is not JSON.
     """
     with fsspec.open(full_path, "rt", compression="infer", encoding="utf-8", errors="replace") as stream:
         if ".jsonl" not in name:
@@ -96,7 +99,14 @@ def evaluation_texts(full_path: str, name: str) -> Iterator[tuple[str, str]]:
             return
         for number, line in enumerate(stream, 1):
             if line.strip():
-                yield f"{name}:{number}", "\n".join(_strings(json.loads(line)))
+                yield f"{name}:{number}", "\n".join(_strings(_parse(line, f"{name}:{number}")))
+
+
+def _parse(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise RecipeError(f"[decontaminate] evaluation: {where} is not JSON: {error}") from error
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -27,7 +27,7 @@ from filters.union_find import collect_candidates
 from pipeline import storage
 from pipeline.accounting import count_verdicts
 from pipeline.config import DedupConfig
-from pipeline.documents import document_shards, kept_rows, verdicts
+from pipeline.documents import AlignmentError, document_shards, kept_rows, read_side_table, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import CLUSTER_SCHEMA, VERDICT_SCHEMA
 from pipeline.stage_main import stage_main
@@ -232,8 +232,14 @@ class DedupDocuments(ShardMap):
 
 
 def decide_shard(task: ShardTask, space: Workspace, removable: tuple[str, ...]) -> Receipt:
-    """Write one shard's verdicts and clusters."""
+    """Write one shard's verdicts and clusters.
+
+    Raises:
+        AlignmentError: The signatures are of other documents, so that ordinals would name the wrong rows.
+    """
     ids, alive = kept_rows(space.upstream["filter"], task)
+    if not read_side_table(space.upstream["signatures"], task, "signatures", ["id"])["id"].equals(ids):
+        raise AlignmentError(f"signatures and filter verdicts of {task.name} have different rows")
     found = Assignments.read(storage.join(space.work, task.file("assignments")), len(alive))
     reasons = [found.reasons(row) if task.subset in removable else () for row in np.flatnonzero(alive)]
     evidence = [found.evidence(row) for row in np.flatnonzero(alive)]

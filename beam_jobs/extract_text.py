@@ -1,16 +1,23 @@
 """Raw records to documents: ``documents-*`` (pipeline.schema.DOCUMENT_SCHEMA) and ``records-*`` (RECORD_SCHEMA).
 
 Every record seen in the input has one row in ``records``: kept, dropped with a reason, or failed with an error.
+
+An input's ``limit`` and ``max_bytes`` keep its documents of smallest id: as many as there may be, and as have no more
+bytes of UTF-8 text together. So the choice depends on the input alone and not on its shards. Finding the last id that
+is kept takes a step of its own, in which limited inputs are read once more.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from pipeline import storage
@@ -20,12 +27,23 @@ from pipeline.inputs import crawl_inputs, plan_shards
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.readers import read_records
 from pipeline.records import Piece, Record
-from pipeline.schema import DOCUMENT_SCHEMA, KEPT, RECORD_SCHEMA, document_id
+from pipeline.schema import DOCUMENT_SCHEMA, ID_BYTES, KEPT, RECORD_SCHEMA, document_id
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
 _ROWS = 256  # rows handed to a writer at once; no byte depends on it
+_CANDIDATES = pa.schema([("id", pa.binary(ID_BYTES)), ("bytes", pa.int64())])
+
+Row = tuple[Piece, Record, bytes]  # the document's id, empty unless kept
+Candidate = tuple[bytes, int]  # a document's id, bytes of its text
+
+
+class FindCandidates(ShardMap):
+    """Shard descriptors in, receipts out: the documents of each shard that its input's limits may keep."""
+
+    def __init__(self, space: Workspace, config: ExtractConfig, logs: str) -> None:
+        super().__init__(partial(find_candidates, space=space, config=config), space, logs)
 
 
 class ExtractText(ShardMap):
@@ -40,22 +58,82 @@ def run(stage: StageRun) -> None:
     files = list(stage.inputs)
     if "crawl" in stage.manifests:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
-    tasks = plan_shards(stage.recipe, files)
+    tasks = _bound(stage, plan_shards(stage.recipe, files))
     stage.map_shards(tasks, ExtractText(stage.space, stage.recipe.extract, stage.logs))
+
+
+def _bound(stage: StageRun, tasks: Sequence[ShardTask]) -> list[ShardTask]:
+    """Tell the shards of inputs with a limit the last id that is kept."""
+    step = [replace(task, step="candidates") for task in tasks if task.inputs[0]["limit"] or task.inputs[0]["max_bytes"]]
+    if not step:
+        return list(tasks)
+    space = stage.intermediate()
+    stage.map_shards(step, FindCandidates(space, stage.recipe.extract, stage.logs))
+    numbers = sorted({task.inputs[0]["input"] for task in step})
+    last = {n: last_kept(space, [task for task in step if task.inputs[0]["input"] == n]) for n in numbers}
+    return [replace(task, inputs=({**group, **last.get(group["input"], {})},)) for task in tasks for group in task.inputs]
+
+
+def find_candidates(task: ShardTask, space: Workspace, config: ExtractConfig) -> Receipt:
+    """Write id and size of one shard's documents that may be among those kept of the whole input."""
+    group, path = task.inputs[0], task.file("candidates")
+    rows = _read([Piece.from_json(piece) for piece in group["pieces"]], config)
+    sizes = ((row[2], len(row[1].document.text.encode())) for row in rows if row[1].document is not None)
+    best = _smallest(sizes, group["limit"], group["max_bytes"])
+    columns = [pa.array((one[i] for one in best), field.type) for i, field in enumerate(_CANDIDATES)]
+    with ParquetShardWriter(space.folder, path, _CANDIDATES, space.scratch) as writer:
+        writer.write(pa.RecordBatch.from_arrays(columns, schema=_CANDIDATES))
+    return Receipt(task.name, (), (writer.finished(),), None, task.subset)
+
+
+def last_kept(space: Workspace, tasks: Sequence[ShardTask]) -> dict[str, str]:
+    """Merge the candidates of one input's shards.
+
+    Returns:
+        ``last_id`` (hexadecimal, empty when nothing is kept), and which limit the documents above it are dropped for.
+    """
+    limit, max_bytes = tasks[0].inputs[0]["limit"], tasks[0].inputs[0]["max_bytes"]
+    best = _smallest(_candidates(space, tasks), limit, max_bytes)
+    if max_bytes and sum(size for _, size in best) > max_bytes:
+        best.pop()  # the one that passes it
+    reason = "limit" if len(best) == limit else "max_bytes"
+    return {"last_id": best[-1][0].hex() if best else "", "reason": reason}
+
+
+def _candidates(space: Workspace, tasks: Sequence[ShardTask]) -> Iterator[Candidate]:
+    for task in tasks:
+        with storage.open_read(space.path(task.file("candidates"))) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches():
+                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _smallest(candidates: Iterable[Candidate], limit: int, max_bytes: int) -> list[Candidate]:
+    """The documents of smallest id until there are ``limit`` or they have ``max_bytes`` together (0: no matter how many).
+
+    Holds no more than those. Of several such lists, the same of all their documents is the same as of all documents.
+    """
+    best: list[tuple[int, int]] = []  # a heap of (-id, bytes): the largest id first
+    total = 0
+    for identity, size in candidates:
+        heapq.heappush(best, (-int.from_bytes(identity, "big"), size))
+        total += size
+        while len(best) > (limit or sys.maxsize) or total - best[0][1] >= (max_bytes or sys.maxsize):
+            total -= heapq.heappop(best)[1]
+    return [((-negative).to_bytes(ID_BYTES, "big"), size) for negative, size in sorted(best, reverse=True)]
 
 
 def extract_shard(task: ShardTask, space: Workspace, config: ExtractConfig) -> Receipt:
     """Read one shard's pieces and write its documents and records."""
     group = task.inputs[0]
     pieces = [Piece.from_json(piece) for piece in group["pieces"]]
-    rows = _capped(_read(pieces, config), group["max_bytes"])
-    rows = rows if group["limit"] < 0 else _limited(rows, group["limit"])
+    seen = _Seen(_read(pieces, config))
+    rows = _limited(seen, bytes.fromhex(group["last_id"]), group["reason"]) if "last_id" in group else seen
     records_path, documents_path = task.file("records"), task.file("documents")
     records = ParquetShardWriter(space.folder, records_path, RECORD_SCHEMA, space.scratch)
     documents = ParquetShardWriter(space.folder, documents_path, DOCUMENT_SCHEMA, space.scratch)
     with records, documents:
-        entered = _write(rows, records, documents)
-    counts = count_records(space.path(records_path), entered, space.path(documents_path))
+        _write(rows, records, documents)
+    counts = count_records(space.path(records_path), seen.total(), space.path(documents_path))
     whole = [_describe(piece) for piece in pieces if piece.start == 0]
     return Receipt(task.name, tuple(whole), (documents.finished(), records.finished()), counts, task.subset)
 
@@ -65,7 +143,22 @@ def _describe(piece: Piece) -> dict[str, Any]:
     return {"path": piece.source, "sha256": storage.sha256_file(piece.path), "bytes": storage.size(piece.path)}
 
 
-Row = tuple[Piece, Record, bytes]  # the document's id, empty unless kept
+class _Seen(Iterator[Row]):
+    """The reader's rows, counted where they come from: what is lost on the way to the files makes the sums differ."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows, self._num_seen = rows, 0
+
+    def __next__(self) -> Row:
+        row = next(self._rows)
+        self._num_seen += 1
+        return row
+
+    def total(self) -> int:
+        """Records in the input; reads on to its end, should nobody have."""
+        for _ in self:
+            pass
+        return self._num_seen
 
 
 def _read(pieces: list[Piece], config: ExtractConfig) -> Iterator[Row]:
@@ -80,46 +173,22 @@ def _dropped(row: Row, reason: str) -> Row:
     return piece, Record.dropped(record.offset, record.length, reason, record.url, record.member), b""
 
 
-def _capped(rows: Iterator[Row], max_bytes: int) -> Iterator[Row]:
-    """Drop documents from where their text together passes ``max_bytes`` (below 0: no cap)."""
-    total = 0
+def _limited(rows: Iterator[Row], last_id: bytes, reason: str) -> Iterator[Row]:
+    """Drop the documents above the last id that is kept."""
     for row in rows:
-        document = row[1].document
-        if max_bytes >= 0 and document is not None:
-            total += len(document.text.encode())
-            yield row if total <= max_bytes else _dropped(row, "max_bytes")
-        else:
-            yield row
+        yield _dropped(row, reason) if row[2] > last_id else row
 
 
-def _limited(rows: Iterator[Row], limit: int) -> Iterator[Row]:
-    """Keep the ``limit`` documents of smallest id. Holds those and one small row for each of the others."""
-    seen: list[Row] = []
-    best: list[tuple[int, int]] = []  # a heap of (-id, position): the largest id first
-    for row in rows:
-        seen.append(row)
-        if row[2]:
-            heapq.heappush(best, (-int.from_bytes(row[2], "big"), len(seen) - 1))
-            if len(best) > limit:
-                _, position = heapq.heappop(best)
-                seen[position] = _dropped(seen[position], "limit")
-    yield from seen
-
-
-def _write(rows: Iterator[Row], records: ParquetShardWriter, documents: ParquetShardWriter) -> int:
-    """Write all rows; gives how many records the readers saw."""
-    entered = 0
+def _write(rows: Iterator[Row], records: ParquetShardWriter, documents: ParquetShardWriter) -> None:
     pending_records: list[dict[str, Any]] = []
     pending_documents: list[dict[str, Any]] = []
     for row in rows:
-        entered += 1
         pending_records.append(_record_row(row))
         if row[2]:
             pending_documents.append(_document_row(row))
         if len(pending_records) == _ROWS:
             _flush(pending_records, records, pending_documents, documents)
     _flush(pending_records, records, pending_documents, documents)
-    return entered
 
 
 def _flush(

@@ -44,12 +44,15 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
     """The rules that apply to a subset, in the paper's order, with the recipe's bounds in place of the published ones.
 
     Raises:
-        RecipeError: ``[filter] bounds`` names a signal that has no bound.
+        RecipeError: ``[filter] bounds`` names a signal that has no bound, or a range that no value can be in.
     """
     published = {bound.name: bound for bound in (*QUALITY_BOUNDS, *REPETITION_BOUNDS)}
     if unknown := sorted(set(recipe.filter.bounds) - set(published)):
         raise RecipeError(f"[filter.bounds] has unknown signals {unknown}; known: {', '.join(published)}")
-    changed = {name: Bound(name, low=bound.low, high=bound.high) for name, bound in recipe.filter.bounds.items()}
+    try:
+        changed = {name: Bound(name, low=bound.low, high=bound.high) for name, bound in recipe.filter.bounds.items()}
+    except ValueError as error:
+        raise RecipeError(f"[filter.bounds] {error}") from error
     rules: list[Rule] = []
     if recipe.apply.applies("language", subset):
         rules.append(OneOf("language", recipe.filter.languages))

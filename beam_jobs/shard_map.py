@@ -109,6 +109,7 @@ class _RunShard(beam.DoFn):
         task = ShardTask.from_json(descriptor)
         started = time.monotonic()
         receipt = self._function(task)
+        receipt.check()  # or the next run would take it for finished
         write_receipt(self._space, receipt)
         note_finished(self._logs, self._space.scratch, receipt, time.monotonic() - started)
         yield receipt.to_json()

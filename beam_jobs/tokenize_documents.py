@@ -22,6 +22,7 @@ from beam_jobs.shard_map import ShardMap
 from beam_jobs.train_tokenizer import MODEL
 from beam_jobs.write_corpus import HELD_OUT
 from pipeline import storage
+from pipeline.accounting import count_rows
 from pipeline.config import TokensConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
@@ -94,14 +95,18 @@ def encode_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
         )
         for bucket in range(buckets)
     ]
-    source = join(space.upstream["corpus"], task.file("documents"))
+    source, entered = join(space.upstream["corpus"], task.file("documents")), 0
     with storage.open_read(source) as stream, _all_of(writers):
         for batch in pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, columns=["id", "text"]):
+            entered += batch.num_rows
             rows = _encode(batch, _encoder(join(space.upstream["tokenizer"], MODEL)), seed)
             bucket_of = _bucket(rows["order"].to_numpy(), buckets)
             for bucket, writer in enumerate(writers):
                 writer.write(rows.filter(pa.array(bucket_of == bucket)))
-    return Receipt(task.name, (), tuple(writer.finished() for writer in writers), None, task.subset)
+    outputs = tuple(writer.finished() for writer in writers)
+    written = sum(count_rows(space.path(output.path), 0).kept for output in outputs)
+    counts = Counts("documents", entered, written, {}, 0, written)
+    return Receipt(task.name, (), outputs, counts, task.subset)
 
 
 def _all_of(writers: Sequence[ParquetShardWriter]) -> Any:
@@ -127,8 +132,7 @@ def _encode(batch: pa.RecordBatch, encoder: FastSentencePiece, seed: int) -> pa.
     flat, width = tokens.tobytes(), tokens.dtype.itemsize
     cut = [flat[a * width : b * width] for a, b in pairwise(offsets.tolist())]
     order = document_order(batch["id"], seed, b"tokens")
-    sizes = batch["text"].cast(pa.binary())
-    lengths = pa.array([len(text) for text in sizes.to_pylist()], pa.int64())
+    lengths = pc.cast(pc.binary_length(batch["text"]), pa.int64())
     return pa.RecordBatch.from_arrays(
         [batch["id"], pa.array(order), lengths, pa.array(cut, pa.binary())], schema=_ENCODED
     )
@@ -146,7 +150,7 @@ def sort_bucket(task: ShardTask, space: Workspace) -> Receipt:
     array, documents = write_token_shard(
         space.folder, task.subset, task.index, task.count, ids, blocks, lengths, dtype, space.scratch
     )
-    counts = _counts(task, table, array, documents)
+    counts = _counts(task, table, array, space.path(documents.path))
     return Receipt(task.name, (), (array, documents), counts, task.subset.removeprefix(f"{HELD_OUT}/"))
 
 
@@ -155,12 +159,12 @@ def _read(path: str) -> pa.Table:
         return pq.read_table(stream)
 
 
-def _counts(task: ShardTask, table: pa.Table, array: OutputFile, documents: OutputFile) -> Counts:
-    held = f"{HELD_OUT}_" if task.subset.startswith(HELD_OUT) else ""
+def _counts(task: ShardTask, table: pa.Table, array: OutputFile, documents_path: str) -> Counts:
+    held = f"{HELD_OUT}_" if task.subset.startswith(f"{HELD_OUT}/") else ""
     extra = {f"{held}tokens": array.rows, f"{held}text_bytes": int(pc.sum(table["bytes"]).as_py() or 0)}
     if held:
-        extra[HELD_OUT] = documents.rows
-    return Counts("documents", table.num_rows, documents.rows, {}, 0, documents.rows, extra)
+        extra[HELD_OUT] = table.num_rows
+    return count_rows(documents_path, table.num_rows, extra)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

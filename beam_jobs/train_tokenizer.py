@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 from beam_jobs.shard_map import ShardMap
 from beam_jobs.write_corpus import HELD_OUT
 from pipeline import storage
+from pipeline.accounting import count_rows
 from pipeline.config import TokenizerConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
 from pipeline.stage_main import stage_main
-from pipeline.stage_run import StageRun
+from pipeline.stage_run import StageError, StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 from tokenizer.document_order import document_order
 from tokenizer.training import tokenizer_card, train_tokenizer
@@ -42,7 +43,8 @@ def run(stage: StageRun) -> None:
     """Size the documents, choose the sample, and train in this process: SentencePiece's result depends on threads."""
     config, space = stage.recipe.tokenizer, stage.intermediate()
     shards = document_shards(stage.manifests["corpus"])
-    tasks = [ShardTask(s.subset, s.index, s.count, step="size") for s in shards if not s.subset.startswith(HELD_OUT)]
+    training = [shard for shard in shards if not shard.subset.startswith(f"{HELD_OUT}/")]
+    tasks = [ShardTask(shard.subset, shard.index, shard.count, step="size") for shard in training]
     stage.map_shards(tasks, SizeDocuments(space, config.seed, stage.logs))
     task = ShardTask("all", 0, 1)
     stage.run_once(task, lambda: train(task, stage.space, tasks, config))
@@ -50,20 +52,29 @@ def run(stage: StageRun) -> None:
 
 def size_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
     """Write order and size of one corpus shard's documents."""
-    path = task.file("sizes")
+    path, entered = task.file("sizes"), 0
     source = join(space.upstream["corpus"], task.file("documents"))
     with storage.open_read(source) as stream, ParquetShardWriter(space.folder, path, _SIZES, space.scratch) as writer:
         for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
+            entered += batch.num_rows
             order = document_order(batch["id"], seed, b"tokenizer")
             sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
             writer.write(pa.RecordBatch.from_arrays([pa.array(order), sizes], schema=_SIZES))
-    return Receipt(task.name, (), (writer.finished(),), None, task.subset)
+    counts = count_rows(space.path(path), entered)
+    return Receipt(task.name, (), (writer.finished(),), counts, task.subset)
 
 
 def train(task: ShardTask, space: Workspace, tasks: Sequence[ShardTask], config: TokenizerConfig) -> Receipt:
-    """Train on the sample and describe the model."""
+    """Train on the sample and describe the model.
+
+    Raises:
+        StageError: The sample is too small for the vocabulary, or has no text.
+    """
     highest = _highest_order(space, tasks, config.sample_bytes)
-    model = train_tokenizer(_sample(space, tasks, config.seed, highest), config.vocab_size)
+    try:
+        model = train_tokenizer(_sample(space, tasks, config.seed, highest), config.vocab_size)
+    except ValueError as error:
+        raise StageError(f"tokenizer failed: {error}") from error
     card = tokenizer_card(model, _sample(space, tasks, config.seed, highest))
     outputs = []
     for path, data in ((MODEL, model), (CARD, (json.dumps(card, indent=1, sort_keys=True) + "\n").encode())):

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.manifest import Counts
+from pipeline.manifest import AccountingError, Counts
 from pipeline.schema import DROPPED, FAILED, KEPT
 
 
@@ -20,9 +20,14 @@ def count_records(path: str, entered: int, documents_path: str) -> Counts:
         path: The records table.
         entered: Raw records that the reader saw.
         documents_path: The documents table; its rows are what is produced.
+
+    Raises:
+        AccountingError: The documents are not as many as the records table tells of.
     """
     outcomes, dropped = _outcomes(path, "outcome")
-    rows = _num_rows(documents_path)
+    rows, told = _num_rows(documents_path), _total(path, "num_documents")
+    if rows != told:
+        raise AccountingError(f"{documents_path} has {rows} documents; the records tell of {told}")
     return Counts("records", entered, outcomes.get(KEPT, 0), dropped, outcomes.get(FAILED, 0), rows)
 
 
@@ -50,6 +55,11 @@ def count_present(path: str, column: str, entered: int) -> Counts:
 def _num_rows(path: str) -> int:
     with storage.open_read(path) as stream:
         return int(pq.ParquetFile(stream).metadata.num_rows)
+
+
+def _total(path: str, column: str) -> int:
+    with storage.open_read(path) as stream:
+        return int(pc.sum(pq.read_table(stream, columns=[column])[column]).as_py() or 0)
 
 
 def _outcomes(path: str, column: str) -> tuple[dict[str, int], dict[str, int]]:

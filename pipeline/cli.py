@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import os
-import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
-from pipeline.assets import AssetError
 from pipeline.config import RecipeError, load_recipe
-from pipeline.manifest import AccountingError
-from pipeline.run_state import LockedError
-
-DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+from pipeline.exit_codes import run_and_exit
 
 app = typer.Typer(
     name="massivetext",
@@ -50,6 +42,14 @@ def _recipe_path(path: Path) -> str:
     return str(shipped) if not path.exists() and shipped.exists() else str(path)
 
 
+class Verdict(StrEnum):
+    """What became of a document."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    FAILED = "failed"
+
+
 def _example(text: str) -> str:
     return f"Example: {text}"
 
@@ -73,6 +73,9 @@ def run(
     overrides = list(sets or [])
     overrides += [f"run.workers={workers}"] if workers else []
     overrides += [f"run.runner='{runner}'"] if runner else []
+    words = sys.argv[1:]
+    if context.args != (words[words.index("--") + 1 :] if "--" in words else []):
+        raise RecipeError(f"unexpected arguments {context.args}; what is meant for Beam stands after --")
     resolved = load_recipe(_recipe_path(recipe), overrides, input_root, limit)
     _run(resolved, out, only, context.args)
 
@@ -106,8 +109,10 @@ def report(out: OutArgument) -> None:
 @app.command(epilog=_example("massivetext inspect out/ --verdict dropped --reason num_words --subset massiveweb -n 3"))
 def inspect(
     out: OutArgument,
-    verdict: Annotated[str, typer.Option(help="kept, dropped or failed.")] = "kept",
-    stage: Annotated[str | None, typer.Option(help="Of this stage; default: any.")] = None,
+    verdict: Annotated[Verdict, typer.Option(help="What became of the documents to show.")] = Verdict.KEPT,
+    stage: Annotated[
+        str | None, typer.Option(help="extract, filter, dedup or decontaminate.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Dropped or failed for this reason.")] = None,
     subset: Annotated[str | None, typer.Option(help="Of this subset.")] = None,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,
@@ -127,7 +132,7 @@ def inspect(
 
 @app.command(epilog=_example("massivetext train recipe.toml --out out/ --set train.steps=2000"))
 def train(recipe: RecipePath, out: Out, input_root: InputRoot = None, sets: Sets = None) -> None:
-    """Train on the tokens of a finished run; goes on from the last checkpoint."""
+    """Train on the tokens of a finished run; one that was broken off goes on from its last checkpoint."""
     _run(load_recipe(_recipe_path(recipe), sets or [], input_root), out, "train", [])
 
 
@@ -181,60 +186,8 @@ def assets_get(names: Annotated[list[str], typer.Argument(help="Names from 'mass
 
 
 def main() -> None:
-    """Run the program; the exit code is 0 done, 1 failed, 2 refused, 130 interrupted and resumable."""
-    _set_up_logging()
-    code = _run_app()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if "apache_beam" in sys.modules:  # a broken-off pipeline leaves threads and workers that would keep us here
-        _end_workers()
-        os._exit(code)
-    sys.exit(code)
-
-
-def _set_up_logging() -> None:
-    """Show our own warnings; those of libraries go nowhere, their errors are raised anyway."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("massivetext: %(message)s"))
-    ours = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
-    handler.addFilter(lambda record: record.name.split(".")[0] in ours or record.levelno >= logging.ERROR)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-
-
-def _run_app() -> int:
-    try:
-        return int(app(standalone_mode=False) or DONE)
-    except (RecipeError, AssetError, LockedError) as error:
-        return _say(f"refused: {error}", REFUSED)
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return REFUSED
-    except click.ClickException as error:
-        error.show()
-        return REFUSED
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        return _say("interrupted; run the same command again to go on from here", INTERRUPTED)
-    except AccountingError as error:
-        return _say(f"failed: {error}", FAILED)
-    except RuntimeError as error:
-        from pipeline.stage_run import StageError
-
-        if isinstance(error, StageError):
-            return _say(f"failed: {error}", FAILED)
-        raise
-
-
-def _say(message: str, code: int) -> int:
-    typer.echo(f"massivetext: {message}", err=True)
-    return code
-
-
-def _end_workers() -> None:
-    """End the worker processes of this driver, on systems that can name them; elsewhere they end by themselves."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        for pid in children.read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGTERM)
+    """Run the program."""
+    run_and_exit(lambda: app(standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline import storage
-from pipeline.config import Recipe
+from pipeline.config import Recipe, digest
 from pipeline.dropped import write_dropped
+from pipeline.finished import finished_stages
 from pipeline.progress import Progress, duration
 from pipeline.report import write_report
 from pipeline.run_state import locked
@@ -25,15 +26,26 @@ def run_recipe(recipe: Recipe, out: str, only: str | None = None, beam_options: 
     progress = Progress()
     driver = Driver(recipe, out, runner_name(recipe.run.runner), beam_options, progress)
     driver.check_disk()
-    page = storage.join(out, "report", "index.html")
     with locked(out):
         outcome = driver.run(only)
-        if outcome.ran or not storage.exists(page):
-            write_report(out)
-        if outcome.ran and recipe.run.keep_dropped_text:
-            progress.finish(f"{write_dropped(out):,} dropped documents in {storage.join(out, 'dropped')}/")
+        _write_views(driver, recipe, out, progress)
+    page = storage.join(out, "report", "index.html")
     if outcome.ran:
         print(f"done in {duration(outcome.seconds)}: ran {', '.join(outcome.ran)}; report: {page}")
     else:
         print(f"nothing to do: all {len(outcome.skipped)} stages are up to date; report: {page}")
     return outcome
+
+
+def _write_views(driver: Driver, recipe: Recipe, out: str, progress: Progress) -> None:
+    """Write the report, and the dropped documents if asked for, unless those of these very stages are there."""
+    done = {name: stage.folder.rpartition("/")[2] for name, stage in finished_stages(out).items()}
+    views = {"report": digest([done, recipe.report.model_dump()]), "dropped": digest(done)}
+    written = driver.state.data.get("views", {})
+    if written.get("report") != views["report"]:
+        write_report(out)
+    if recipe.run.keep_dropped_text and written.get("dropped") != views["dropped"]:
+        progress.finish(f"{write_dropped(out):,} dropped documents in {storage.join(out, 'dropped')}/")
+        written = {**written, "dropped": views["dropped"]}
+    driver.state.data["views"] = {**written, "report": views["report"]}
+    driver.state.save()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PAPER_SUBSETS = ("massiveweb", "books", "news", "c4", "github", "wikipedia")
+RESERVED_SUBSETS = ("all", "held_out", "keys", "neighbours")  # folders and names of the output's own
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -59,6 +61,8 @@ class InputConfig(StageConfig):
 
     @model_validator(mode="after")
     def _has_a_source(self) -> InputConfig:
+        if self.subset in RESERVED_SUBSETS:
+            raise ValueError(f"[[input]] subset may not be one of {', '.join(RESERVED_SUBSETS)}; got {self.subset}")
         if self.from_crawl == bool(self.paths):
             raise ValueError(f"[[input]] {self.subset}: give paths, or from_crawl = true, not both")
         return self
@@ -83,8 +87,9 @@ class CrawlConfig(StageConfig):
 
     @model_validator(mode="after")
     def _names_a_contact(self) -> CrawlConfig:
-        if self.seeds and not ("@" in self.user_agent or "http" in self.user_agent):
-            raise ValueError('[crawl] user_agent must name a contact, as "mybot/1.0 (+https://example.org/bot)"')
+        named = re.match(r"[A-Za-z_-]+(/|\s|$)", self.user_agent)  # a product token by RFC 9309, which robots.txt names
+        if self.seeds and not (named and ("@" in self.user_agent or "http" in self.user_agent)):
+            raise ValueError('[crawl] user_agent must name product and contact: "mybot/1.0 (+https://example.org/bot)"')
         return self
 
 
@@ -94,7 +99,7 @@ class ExtractConfig(StageConfig):
     engine: Literal["resiliparse"] = "resiliparse"  # HTML to text
     shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
     max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
-    licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight (notes 1.7)
+    licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight
         "Apache-2.0",
         "MIT",
         "BSD-3-Clause",

@@ -27,6 +27,7 @@ def write_dropped(out: str) -> int:
     stages = finished_stages(out)
     verdict_stages = {name: stages[name] for name in VERDICT_STAGES if name in stages}
     folder, scratch = storage.join(out, "dropped"), storage.join(out, "tmp", "unfinished")
+    storage.remove(folder)  # another plan's shards may stand there
     written = 0
     for task in document_shards(stages["extract"].manifest):
         with ParquetShardWriter(folder, task.file("documents"), DROPPED_SCHEMA, scratch) as writer:

@@ -27,7 +27,8 @@ def find_documents(
     Args:
         out: Output folder.
         verdict: ``kept`` (by every finished stage, or by ``stage``), ``dropped`` or ``failed``.
-        stage: ``extract``, ``filter``, ``dedup`` or ``decontaminate``; None = any.
+        stage: ``extract`` (raw records, without text), ``filter``, ``dedup`` or ``decontaminate``; None = any of the
+            three that judge documents.
         reason: One of the document's reasons.
         subset: Of this subset.
         number: At most so many.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import takewhile
 from typing import Any
 
 from pipeline import storage
@@ -13,6 +15,7 @@ from pipeline.records import Piece
 from pipeline.splitting import is_splittable
 
 InputFile = Mapping[str, Any]  # path (relative), full_path, bytes, fingerprint
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str, Any]]:
@@ -41,13 +44,49 @@ def describe(full_path: str, path: str) -> dict[str, Any]:
 
 
 def extract_inputs(recipe: Recipe) -> list[dict[str, Any]]:
-    """The raw files of every input but the crawl's, with the number of the input they belong to."""
+    """The raw files of every input but the crawl's, with the number of the input they belong to.
+
+    Raises:
+        RecipeError: A pattern matches nothing, or a subset has two files of one relative path.
+    """
     files = []
     for number, part in enumerate(recipe.input):
         if not part.from_crawl:
             where = f"[[input]] {part.subset}"
             files += [{**file, "input": number} for file in find_files(part.root, part.paths, where)]
+    _refuse_one_name_for_two(recipe, files)
     return files
+
+
+def _refuse_one_name_for_two(recipe: Recipe, files: Iterable[InputFile]) -> None:
+    """A document's id and source name its file by subset and relative path: two such files could not be told apart."""
+    seen: dict[tuple[str, str], InputFile] = {}
+    for file in files:
+        subset = recipe.input[file["input"]].subset
+        first = seen.setdefault((subset, file["path"]), file)
+        if first is not file:
+            raise RecipeError(
+                f"[[input]] {subset}: {first['full_path']} and {file['full_path']} would both be {file['path']}; read "
+                "each file once, and give parts of one subset one root above their files"
+            )
+
+
+def evaluation_inputs(recipe: Recipe) -> list[dict[str, Any]]:
+    """The evaluation files, each once, named from the deepest folder above them all: two folders may share a name.
+
+    Raises:
+        RecipeError: A pattern matches nothing.
+    """
+    found = {}
+    for pattern in recipe.decontaminate.evaluation:
+        parts = pattern.split("/")
+        fixed = list(takewhile(lambda part: not _WILDCARD.search(part), parts[:-1]))
+        root, below = "/".join(fixed) or "/", "/".join(parts[len(fixed) :])
+        for file in find_files(root, [below], "[decontaminate] evaluation"):
+            found[file["full_path"]] = file
+    levels = zip(*(path.split("/")[:-1] for path in found), strict=False)
+    depth = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, levels))
+    return [{**file, "path": path.split("/", depth)[-1]} for path, file in sorted(found.items())]
 
 
 def crawl_inputs(recipe: Recipe, folder: str, outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -65,16 +104,14 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
     """Give every input byte to one shard, near equal in size.
 
     Small files are packed in order of path, large splittable ones are cut at ``shard_input_bytes``. The plan depends on
-    names, sizes and configuration alone. An input's ``limit`` and ``max_bytes`` are spread over its shards.
+    names, sizes and configuration alone. Each shard reads one input, whose number, ``limit`` and ``max_bytes`` it tells.
     """
     by_subset: dict[str, list[list[dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
     for number, part in enumerate(recipe.input):
         pieces = [piece for file in files if file["input"] == number for piece in _cut(part, file, recipe)]
-        groups = _pack(pieces, recipe.extract.shard_input_bytes)
-        for index, group in enumerate(groups):
-            limit = _share(part.limit, index, len(groups))
-            cap = _share(part.max_bytes, index, len(groups))
-            by_subset[part.subset].append([{"limit": limit, "max_bytes": cap, "pieces": group}])
+        limits = {"input": number, "limit": part.limit, "max_bytes": part.max_bytes}
+        for group in _pack(pieces, recipe.extract.shard_input_bytes):
+            by_subset[part.subset].append([{**limits, "pieces": group}])
     return [
         ShardTask(subset, index, len(groups), tuple(group))
         for subset, groups in by_subset.items()
@@ -107,8 +144,3 @@ def _pack(pieces: Sequence[tuple[int, Piece]], target: int) -> list[list[dict[st
         groups[-1].append(asdict(piece))
         room -= length
     return groups
-
-
-def _share(total: int, index: int, count: int) -> int:
-    """The part of a total that falls to one of ``count``; -1 means that the total is no limit."""
-    return total // count + (index < total % count) if total else -1

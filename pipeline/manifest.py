@@ -162,6 +162,15 @@ class Receipt:
     counts: Counts | None
     subset: str = ""
 
+    def check(self) -> None:
+        """Refuse a shard whose sums do not balance; too many failures are the stage's matter.
+
+        Raises:
+            AccountingError: Something was lost or counted twice.
+        """
+        if self.counts is not None:
+            self.counts.check(f"shard {self.shard}")
+
     def to_json(self) -> str:
         """As it stands in its file."""
         data = {
@@ -229,15 +238,15 @@ def build_manifest(
 ) -> dict[str, Any]:
     """The manifest of a finished stage (its fields: DESIGN of the output folder)."""
     receipts = list(receipts)
-    read = {str(entry["path"]): dict(entry) for receipt in receipts for entry in receipt.inputs}
-    read.update({str(entry["path"]): dict(entry) for entry in inputs})
+    entries = [entry for receipt in receipts for entry in receipt.inputs] + list(inputs)
+    read = {(str(entry["path"]), str(entry["sha256"])): dict(entry) for entry in entries}  # two roots may share a path
     outputs = sorted((output for receipt in receipts for output in receipt.outputs), key=lambda o: o.path)
     return {
         "stage": stage,
         "digest": digest,
         "format_version": format_version,
         "config": dict(config),
-        "inputs": [read[path] for path in sorted(read)],
+        "inputs": [read[key] for key in sorted(read)],
         "outputs": [output.as_dict() for output in outputs],
         "counts": {subset: total.as_dict() for subset, total in counts.items()},
         "versions": versions(),

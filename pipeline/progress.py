@@ -13,7 +13,7 @@ _PLAIN_EVERY_S = 10.0
 def human(number: float) -> str:
     """A number in three figures, as 41k or 1.9M."""
     for unit in ("", "k", "M", "G", "T"):
-        if abs(number) < 1000:
+        if abs(number) < 999.5:  # which three figures round up
             return f"{number:.3g}{unit}"
         number /= 1000
     return f"{number:.3g}P"
@@ -42,14 +42,21 @@ class Progress:
         """Begin a step."""
         self._label, self._started, self._shown = label, time.monotonic(), time.monotonic()
 
-    def update(self, done: int, total: int, rows: float = 0, unit: str = "docs", what: str = "shards") -> None:
-        """Say how far the step is; cheap to call often."""
+    def update(self, done: int, total: int, rows: float = 0, before: int = 0) -> None:
+        """Say how far the step is; cheap to call often.
+
+        Args:
+            done: Finished shards, those of an earlier run included.
+            total: All shards.
+            rows: Documents of the shards finished since the step began.
+            before: Shards that were finished before it began, and say nothing of its rate.
+        """
         elapsed = max(time.monotonic() - self._started, 1e-9)
-        parts = [f"{self._label} {done}/{total} {what}"]
+        parts = [f"{self._label} {done}/{total} shards"]
         if rows:
-            parts.append(f"{human(rows)} {unit}  {human(rows / elapsed)} {unit}/s")
-        if 0 < done < total:
-            parts.append(f"eta {duration(elapsed * (total - done) / done)}")
+            parts.append(f"{human(rows)} docs  {human(rows / elapsed)} docs/s")
+        if before < done < total:
+            parts.append(f"eta {duration(elapsed * (total - done) / (done - before))}")
         self.say("  ".join(parts))
 
     def say(self, line: str) -> None:

@@ -5,8 +5,8 @@ its size, the raw bytes its content. ``meta`` has ``license`` (SPDX) and ``langu
 
 Dropped: ``license`` (all members of a tree without an allowed one), ``not_a_file``, ``extension``, ``too_long``,
 ``vendored`` (other people's code under other licences), ``binary``, ``encoding`` (not UTF-8), ``generated``,
-``minified``, ``empty``, ``max_bytes`` (past the piece's share). Failed: ``truncated`` (the tail, or the whole of an
-unreadable archive), ``archive`` (one damaged member of a zip).
+``minified``, ``empty``. Failed: ``truncated`` (the tail, or the whole of an unreadable archive), ``archive`` (one
+damaged member of a zip).
 
 Source of the licence list: Rae et al. 2021 (arXiv:2112.11446), appendix A; the paper filters GitHub by nothing else.
 """
@@ -65,19 +65,14 @@ def read_code(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     The archive is read twice, since its licence may stand anywhere in it.
 
     Args:
-        piece: One archive. ``max_bytes`` bounds the text that is kept, in archive order; a file that does not fit is
-            dropped, a smaller one after it may still be kept. 0 for no bound.
+        piece: One archive.
         config: ``licenses``, ``extensions``, ``max_code_bytes``.
     """
     allowed = _license(piece, config)
-    room = piece.max_bytes or None
     with open_read(piece.path) as stream:
         try:
             for member in archive_members(stream):
-                record = _to_record(member, allowed, config, room)
-                if room is not None and record.document is not None:
-                    room -= record.length
-                yield record
+                yield _to_record(member, allowed, config)
         except DamagedArchiveError as error:
             yield Record.failed(error.offset, error.length, "truncated", error)
 
@@ -94,7 +89,7 @@ def _license(piece: Piece, config: ExtractConfig) -> str | None:
     return license_of_tree(texts, config.licenses)
 
 
-def _to_record(member: ArchiveMember, allowed: str | None, config: ExtractConfig, room: int | None) -> Record:
+def _to_record(member: ArchiveMember, allowed: str | None, config: ExtractConfig) -> Record:
     if reason := _unwanted(member, allowed, config):
         return Record.dropped(member.offset, member.size, reason, member=member.path)
     try:
@@ -102,8 +97,6 @@ def _to_record(member: ArchiveMember, allowed: str | None, config: ExtractConfig
     except DamagedMemberError as error:
         return Record.failed(member.offset, member.size, "archive", error, member=member.path)
     text, reason = _text(raw, member.path)
-    if reason is None and room is not None and len(raw) > room:
-        reason = "max_bytes"
     if reason is not None:
         return Record.dropped(member.offset, member.size, reason, member=member.path)
     meta = {"license": allowed or "", "language": _LANGUAGE_OF.get(_extension(member.path), "")}

@@ -1,13 +1,16 @@
 """Parquet to documents, one a row.
 
-``offset`` is the row's number in the file, ``length`` 1, the raw bytes are the row's text. Failed: ``parquet`` (the
-file, or a row group, as one record) and those of ``pipeline.table_rows``.
+``offset`` is the row's number in the file, ``length`` 1, the raw bytes are the row's text. Read are the text's column
+and those of text, numbers, truth values, dates and times; blobs and nested columns stay on the disk. Failed:
+``parquet`` (the file, or a row group, as one record) and those of ``pipeline.table_rows``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +22,7 @@ from pipeline.storage import open_read, size
 from pipeline.table_rows import Rejection, to_document
 
 _BATCH_ROWS = 256
+_NANOSECONDS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "days": 86_400_000_000_000}
 
 
 def read_parquet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
@@ -46,6 +50,8 @@ def read_parquet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
 
 
 def _first_byte(metadata: pq.RowGroupMetaData) -> int:
+    if not metadata.num_columns:
+        return 0
     column = metadata.column(0)
     return int(column.dictionary_page_offset or column.data_page_offset)
 
@@ -54,14 +60,70 @@ def _read_group(
     file: pq.ParquetFile, group: int, first_row: int, piece: Piece, config: ExtractConfig
 ) -> Iterator[Record]:
     row, last_row = first_row, first_row + file.metadata.row_group(group).num_rows
-    columns = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
     try:
+        columns = _wanted(file.schema_arrow, piece.fields.get("text", "text"))
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
-            for values in batch.to_pylist():
-                yield _to_record(row, values, piece, config.max_record_bytes)
+            for values in zip(*map(_python_values, batch.columns), strict=True):
+                record = dict(zip(batch.schema.names, values, strict=True))
+                yield _to_record(row, record, piece, config.max_record_bytes)
                 row += 1
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         yield Record.failed(row, last_row - row, "parquet", error)
+
+
+def _wanted(schema: pa.Schema, text: str) -> list[str]:
+    """Columns to read: the text's, so that a wrong type is told, and what can stand in a column of ours or in meta."""
+    return [field.name for field in schema if field.name == text or _converter(field.type)]
+
+
+def _python_values(column: pa.Array) -> list[object]:
+    """A column as Python's values. Never raises, as ``to_pylist`` does for nanoseconds, far years and unknown zones."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    convert = _converter(column.type)
+    return convert(column) if convert else [column.type] * len(column)  # which no column of ours takes
+
+
+def _converter(kind: pa.DataType) -> Callable[[pa.Array], list[object]] | None:
+    """How to read a column of simple values; None for blobs, nested and other types."""
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _converter(kind.value_type)
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return _strings
+    if types.is_timestamp(kind):
+        return _moments
+    if types.is_date(kind):
+        return _days
+    is_simple = types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
+    return pa.Array.to_pylist if is_simple else None
+
+
+def _strings(column: pa.Array) -> list[object]:
+    """Bytes that are not UTF-8 become lone surrogates, which fail the row if they stand in its text."""
+    raw = column.cast(pa.large_binary()).to_pylist()
+    return [None if value is None else value.decode("utf-8", "surrogateescape") for value in raw]
+
+
+def _moments(column: pa.Array) -> list[object]:
+    """Times, in UTC where the column has a zone: Arrow stores all of those in UTC."""
+    start = datetime(1970, 1, 1, tzinfo=UTC if column.type.tz else None)
+    return [_later(start, value, column.type.unit) for value in column.cast(pa.int64()).to_pylist()]
+
+
+def _days(column: pa.Array) -> list[object]:
+    kind, unit = (pa.int32(), "days") if pa.types.is_date32(column.type) else (pa.int64(), "ms")
+    return [_later(date(1970, 1, 1), value, unit) for value in column.cast(kind).to_pylist()]
+
+
+def _later(start: date, value: int | None, unit: str) -> object:
+    """``value`` units after ``start``, to the microsecond; number and unit as text beyond the years Python has."""
+    if value is None:
+        return None
+    try:
+        return start + timedelta(microseconds=value * _NANOSECONDS[unit] // 1_000)
+    except OverflowError:
+        return f"{value} {unit}"
 
 
 def _to_record(row: int, values: dict[str, object], piece: Piece, max_bytes: int) -> Record:

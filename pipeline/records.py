@@ -64,7 +64,6 @@ class Piece:
     start: int = 0  # a record belongs to the piece in which it starts
     end: int = -1  # -1: to the end of the file
     fields: dict[str, str] = field(default_factory=dict)
-    max_bytes: int = 0
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Piece:

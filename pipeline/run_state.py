@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import storage
+
+_log = logging.getLogger(__name__)
 
 
 class LockedError(RuntimeError):
@@ -52,14 +55,19 @@ def _is_alive(holder: dict[str, Any]) -> bool:
 def locked(out: str) -> Iterator[None]:
     """Hold ``OUT/.lock``; the lock of a dead holder is taken over.
 
+    Object stores have no exclusive create, so there is no lock there, and a warning says so: two drivers would write
+    whole files, but each remove what the other needs.
+
     Raises:
         LockedError: A living driver holds it.
     """
     if not storage.is_local(out):
-        yield  # object stores have no exclusive create; DESIGN leaves one driver a folder to the user there
+        _log.warning("%s is in an object store and has no lock: see that no other run writes there", out)
+        yield
         return
-    os.makedirs(out, exist_ok=True)
-    path = os.path.join(out, ".lock")
+    folder = storage.normalised(out)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, ".lock")
     mine = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -71,14 +79,15 @@ def locked(out: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        _release(path, mine)
 
 
 def _take(path: str, mine: dict[str, Any]) -> None:
     unfinished = f"{path}.{storage.attempt_name()}"
     with open(unfinished, "w") as stream:
         json.dump(mine, stream)
+        stream.flush()
+        os.fsync(stream.fileno())  # after a power cut an empty lock would have no holder to ask for
     try:
         while True:
             try:
@@ -88,6 +97,13 @@ def _take(path: str, mine: dict[str, Any]) -> None:
                 _refuse_or_break(path)
     finally:
         os.unlink(unfinished)
+
+
+def _release(path: str, mine: dict[str, Any]) -> None:
+    """Remove our lock; one that was removed by hand may be another driver's by now."""
+    with contextlib.suppress(OSError, ValueError), open(path) as stream:
+        if json.load(stream) == mine:
+            os.unlink(path)
 
 
 def _refuse_or_break(path: str) -> None:
@@ -104,13 +120,26 @@ def _refuse_or_break(path: str) -> None:
 
 
 class RunState:
-    """``OUT/run.json``: the recipe and, for each stage, digest, state, seconds, memory, attempts and workers."""
+    """``OUT/run.json``: the recipe and, for each of its stages, digest, state, seconds, memory, attempts and workers.
+
+    What is known of stages under other digests is kept beside them, under ``earlier``: a recipe may come back.
+    """
 
     def __init__(self, out: str) -> None:
         self._path, self._scratch = storage.join(out, "run.json"), storage.join(out, "tmp")
-        self.data: dict[str, Any] = {"recipe": None, "stages": {}}
+        self.data: dict[str, Any] = {"recipe": None, "stages": {}, "earlier": {}}
         if storage.exists(self._path):
-            self.data = json.loads(storage.read_bytes(self._path))
+            self.data.update(json.loads(storage.read_bytes(self._path)))
+
+    def select(self, recipe: dict[str, Any], digests: Mapping[str, str]) -> None:
+        """Make this recipe the current one, with its stages under these digests, and save if that changes anything."""
+        stages, earlier = self.data["stages"], self.data["earlier"]
+        known = {**earlier, **{f"{name}/{entry['digest']}": entry for name, entry in stages.items()}}
+        current = {name: known.pop(f"{name}/{digest}", None) or _new(digest) for name, digest in digests.items()}
+        selected = {**self.data, "recipe": recipe, "stages": current, "earlier": known}
+        if selected != self.data:
+            self.data = selected
+            self.save()
 
     def stage(self, name: str, digest: str) -> dict[str, Any] | None:
         """What is known of a stage under this digest."""
@@ -119,17 +148,14 @@ class RunState:
 
     def update(self, name: str, digest: str, **values: Any) -> None:
         """Change a stage's entry (a new digest starts a new one) and save."""
-        entry = self.stage(name, digest) or {
-            "digest": digest,
-            "state": "new",
-            "seconds": 0.0,
-            "peak_memory_bytes": 0,
-            "attempts": 0,
-            "workers": {},
-        }
-        self.data["stages"][name] = {**entry, **values}
+        self.data["stages"][name] = {**(self.stage(name, digest) or _new(digest)), **values}
         self.save()
 
     def save(self) -> None:
         """Write the file."""
         storage.write_bytes(self._path, (json.dumps(self.data, indent=1) + "\n").encode(), self._scratch)
+
+
+def _new(digest: str) -> dict[str, Any]:
+    """A stage of which nothing was done."""
+    return {"digest": digest, "state": "new", "seconds": 0.0, "peak_memory_bytes": 0, "attempts": 0, "workers": {}}

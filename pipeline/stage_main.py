@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from pipeline.conduct import run_recipe
+from pipeline.config import load_recipe
+from pipeline.exit_codes import run_and_exit
+
 
 def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
     """Run a stage of a recipe whose inputs are finished; flags that we do not know go to Beam.
@@ -13,9 +17,6 @@ def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
         stage: Its name.
         argv: Command line without the program; None = that of this process.
     """
-    from pipeline.conduct import run_recipe
-    from pipeline.config import load_recipe
-
     parser = argparse.ArgumentParser(
         description=f"Run the {stage} stage of a recipe; the stages it reads must be finished.",
         epilog="Other flags go to Beam. Example: recipe.toml --out out/ --set run.workers=2",
@@ -25,4 +26,8 @@ def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--input-root", help="folder that relative input paths start from")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="override the recipe")
     known, beam_options = parser.parse_known_args(argv)
+    run_and_exit(lambda: _run(stage, known, beam_options))
+
+
+def _run(stage: str, known: argparse.Namespace, beam_options: list[str]) -> None:
     run_recipe(load_recipe(known.recipe, known.set, known.input_root), known.out, stage, beam_options)

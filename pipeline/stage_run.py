@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import storage
 from pipeline.config import Recipe
-from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, write_receipt
+from pipeline.manifest import AccountingError, Receipt, ShardTask, Workspace, finished_receipt, write_receipt
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:  # Beam takes a second to import, and a run with nothing to do needs none of it
     from beam_jobs.shard_map import ShardMap
 
 _POLL_S = 0.2
+_ACCOUNTING = f"{AccountingError.__module__}.{AccountingError.__name__}: "
 
 
 class StageError(RuntimeError):
@@ -31,6 +32,7 @@ class StageRun:
     """What a job module's ``run`` is given; it returns when every receipt of the stage is written.
 
     Attributes:
+        stage: Its name.
         recipe: The whole recipe.
         space: The stage's folders and those of the stages it reads.
         manifests: Of the stages it reads.
@@ -41,7 +43,6 @@ class StageRun:
         logs: Folder of this stage's worker notes.
         progress: Tells the user.
         receipts: Of the finished shards, in order: what the manifest is made of.
-        extra_inputs: Further inputs for the manifest.
     """
 
     stage: str
@@ -91,7 +92,8 @@ class StageRun:
         def poll() -> None:
             notes = self._notes({task.name for task in tasks})
             rows = sum(note["rows"] for note in notes)
-            self.progress.update(total - len(tasks) + len(notes), total, rows)
+            before = total - len(tasks)
+            self.progress.update(before + len(notes), total, rows, before)
 
         for task in tasks:
             storage.remove(storage.join(self.logs, f"{task.name}.json"))
@@ -112,6 +114,7 @@ class StageRun:
         if receipt is None:
             started = time.monotonic()
             receipt = function()
+            receipt.check()
             write_receipt(where, receipt)
             note_finished(self.logs, where.scratch, receipt, time.monotonic() - started)
         if space is None:
@@ -143,6 +146,7 @@ class StageRun:
 
         Raises:
             StageError: The job failed, or lost a worker process; what is finished has its receipts.
+            AccountingError: The sums of a shard do not balance.
         """
         self.progress.start(label)
         log = storage.join(self.logs, "beam.log")
@@ -150,7 +154,9 @@ class StageRun:
             with _stderr_to(log):
                 _run_beside(job, poll) if self.runner == "FnApiRunner" else _run_here(job, poll)
         except Exception as error:
-            raise StageError(f"{label} failed: {_innermost(error)}; see {log}") from error
+            said = _innermost(error)  # another process's error comes as text alone
+            kind = AccountingError if isinstance(error, AccountingError) or _ACCOUNTING in said else StageError
+            raise kind(f"{label} failed: {said}; see {log}") from error
 
 
 def _run_beside(job: Callable[[], None], poll: Callable[[], None]) -> None:

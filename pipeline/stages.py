@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import assets, storage
 from pipeline.config import Recipe, RecipeError, canonical_json, digest
-from pipeline.inputs import describe, extract_inputs, find_files
+from pipeline.inputs import describe, evaluation_inputs, extract_inputs
 from pipeline.manifest import (
     MANIFEST,
     AccountingError,
@@ -29,7 +29,7 @@ from pipeline.manifest import (
 )
 from pipeline.progress import Progress, duration
 from pipeline.run_state import RunState
-from pipeline.stage_run import StageRun
+from pipeline.stage_run import StageError, StageRun
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Stage:
         inputs: The raw files that it reads itself.
         follows: The stage whose ``produced`` must be this one's ``in``.
         enabled: Whether the recipe has it.
+        modules: Of the extra that bears the stage's name.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Stage:
     inputs: Callable[[Recipe], Inputs] = _no_inputs
     follows: str | None = None
     enabled: Callable[[Recipe], bool] = lambda recipe: True
-    extra: str | None = None  # the optional dependencies that it needs
+    modules: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()
 
 
 def _applied(recipe: Recipe, *rules: str) -> dict[str, list[str]]:
@@ -98,14 +99,6 @@ def _decontaminate_config(recipe: Recipe) -> dict[str, Any]:
 
 def _train_config(recipe: Recipe) -> dict[str, Any]:
     return {**_section("train")(recipe), "mixture": _section("mixture")(recipe)}
-
-
-def _evaluation_inputs(recipe: Recipe) -> Inputs:
-    files = []
-    for pattern in recipe.decontaminate.evaluation:
-        root, _, name = pattern.rpartition("/")
-        files += find_files(root, [name], "[decontaminate] evaluation")
-    return files
 
 
 def _language_model(recipe: Recipe) -> Inputs:
@@ -144,7 +137,7 @@ STAGES: tuple[Stage, ...] = (
         "beam_jobs.decontaminate",
         1,
         _decontaminate_config,
-        _evaluation_inputs,
+        evaluation_inputs,
         follows="dedup",
     ),
     Stage(
@@ -164,7 +157,7 @@ STAGES: tuple[Stage, ...] = (
         1,
         _train_config,
         enabled=lambda r: r.train.steps > 0,
-        extra="train",
+        modules=lambda r: ("jax", "flax", "optax", "orbax.checkpoint", "grain", "safetensors"),
     ),
     Stage(
         "retro",
@@ -175,10 +168,9 @@ STAGES: tuple[Stage, ...] = (
         _encoder_inputs,
         follows="tokens",
         enabled=lambda r: bool(r.retro.encoder),
-        extra="retro",
+        modules=lambda r: () if r.retro.encoder == "hash" else ("jax", "safetensors", "tokenizers"),
     ),
 )
-_EXTRA_MODULES = {"train": ("jax", "flax", "optax", "orbax.checkpoint", "grain", "safetensors"), "retro": ("numpy",)}
 
 
 @dataclass
@@ -253,7 +245,7 @@ class Driver:
     ) -> None:
         # workers may stand in another folder
         self._recipe, self._runner = recipe, runner
-        self._out = out = os.path.abspath(out) if storage.is_local(out) else out
+        self._out = out = storage.normalised(out)
         self._beam_options = tuple(beam_options)
         self._progress = progress or Progress()
         self.planned = plan(recipe, out)
@@ -263,13 +255,11 @@ class Driver:
 
     def _check_extras(self) -> None:
         for planned in self.planned:
-            extra = planned.stage.extra
-            missing = [
-                m for m in _EXTRA_MODULES.get(extra or "", ()) if importlib.util.find_spec(m.split(".")[0]) is None
-            ]
+            needed = planned.stage.modules(self._recipe)
+            missing = [name for name in needed if importlib.util.find_spec(name.split(".")[0]) is None]
             if missing:
                 raise RecipeError(
-                    f"stage {planned.name} needs {', '.join(missing)}: pip install 'massivetext[{extra}]'"
+                    f"stage {planned.name} needs {', '.join(missing)}: pip install 'massivetext[{planned.name}]'"
                 )
 
     def _check_rules(self) -> None:
@@ -278,12 +268,12 @@ class Driver:
         check(self._recipe)
 
     def check_disk(self) -> None:
-        """Refuse to start on a disk that cannot hold the output.
+        """Refuse to start on a disk that cannot hold the output; a run with nothing to do needs none.
 
         Raises:
             RecipeError: Less than about three times the raw input is free.
         """
-        if not storage.is_local(self._out):
+        if not storage.is_local(self._out) or not self.stale():
             return
         os.makedirs(self._out, exist_ok=True)
         raw = sum(int(file["bytes"]) for planned in self.planned for file in planned.inputs)
@@ -298,13 +288,11 @@ class Driver:
         """Bring every stage up to date, or ``only`` one, whose inputs must be. The caller holds the folder's lock."""
         started = time.monotonic()
         outcome = Outcome([], [], 0.0)
+        stale = self.stale()
+        chosen = self._chosen(only, stale)
         self.state = RunState(self._out)  # not before the lock is held: another driver may just have written it
-        self.state.data["recipe"] = self._recipe.model_dump(mode="json")
-        stale = self._stale()
-        chosen = [planned for planned in self.planned if only in (None, planned.name)]
-        if not chosen:
-            raise RecipeError(f"--only {only}: the recipe has no such stage; it has {[p.name for p in self.planned]}")
-        self._discard([p for p in self.planned if p.name in stale and (only is None or p in chosen)])
+        self.state.select(self._recipe.model_dump(mode="json"), {p.name: p.digest for p in self.planned})
+        self._discard([planned for planned in chosen if planned.name in stale])
         self._sweep()
         for planned in chosen:
             if planned.name in stale:
@@ -315,7 +303,22 @@ class Driver:
         outcome.seconds = time.monotonic() - started
         return outcome
 
-    def _stale(self) -> set[str]:
+    def _chosen(self, only: str | None, stale: set[str]) -> list[PlannedStage]:
+        """The stages to bring up to date.
+
+        Raises:
+            RecipeError: ``only`` is no stage of the recipe, or reads one that is not up to date.
+        """
+        if only is None:
+            return self.planned
+        chosen = [planned for planned in self.planned if planned.name == only]
+        if not chosen:
+            raise RecipeError(f"--only {only}: the recipe has no such stage; it has {[p.name for p in self.planned]}")
+        if missing := [read.name for read in chosen[0].reads if read.name in stale]:
+            raise RecipeError(f"--only {only} reads {', '.join(missing)}, not finished or not up to date; run it first")
+        return chosen
+
+    def stale(self) -> set[str]:
         """Stages without a manifest, and all that read one of them."""
         stale: set[str] = set()
         for planned in self.planned:
@@ -383,6 +386,8 @@ class Driver:
             importlib.import_module(planned.stage.job).run(run)
             counts = self._commit(planned, run, manifests)
             state = "done"
+        except ValueError as error:  # a setting that only the data shows to be wrong, as a vocabulary too large for it
+            raise StageError(f"{planned.name}: {error}") from error
         except KeyboardInterrupt:
             state = "interrupted"
             raise
@@ -422,7 +427,7 @@ def check_chain(name: str, counts: Mapping[str, Counts], before: str, produced: 
     Raises:
         AccountingError: A subset gained or lost documents between the two.
     """
-    for subset in {*counts, *produced}:
+    for subset in sorted({*counts, *produced}):
         entered = counts[subset].entered if subset in counts else 0
         expected = produced[subset]["produced"] if subset in produced else 0
         if entered != expected:

@@ -1,11 +1,13 @@
 """Paths on any filesystem, shard names, atomic files that know their digest, and Parquet shards.
 
 Files are written under a name unique to the attempt below ``scratch`` (a folder of the same filesystem, outside
-the stage folders) and then renamed: workers of a killed driver go on writing for seconds, and must harm nobody.
+the stage folders) and then renamed, in object stores copied: workers of a killed driver go on writing for seconds, and
+must harm nobody.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -21,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
 
 MIB = 1 << 20
 ROWS_PER_GROUP = 1024
@@ -46,13 +49,23 @@ def is_local(path: str) -> bool:
     return "://" not in path or path.startswith("file://")
 
 
+def normalised(path: str) -> str:
+    """A path that any process understands: a local one absolute and without ``file://``, another URL as it is.
+
+    What a user gave goes through this once, before anything is joined to it.
+    """
+    return os.path.abspath(LocalFileSystem._strip_protocol(path)) if is_local(path) else path
+
+
 def join(folder: str, *parts: str) -> str:
     """Join path parts with ``/``."""
     return "/".join([folder.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
 def _filesystem(path: str) -> tuple[Any, str]:
-    return cast("tuple[Any, str]", fsspec.core.url_to_fs(path))
+    # a store's listings are not kept: they would hide from the driver what workers have written since
+    options = {} if is_local(path) else {"use_listings_cache": False}
+    return cast("tuple[Any, str]", fsspec.core.url_to_fs(path, **options))
 
 
 def exists(path: str) -> bool:
@@ -77,7 +90,13 @@ def list_files(folder: str) -> list[str]:
 
 
 def glob(root: str, pattern: str) -> list[str]:
-    """Files below ``root`` that match, as sorted paths relative to it with ``/``; ``**`` crosses folders."""
+    """Files below ``root`` that match, as sorted paths relative to it with ``/``; ``**`` crosses folders.
+
+    Raises:
+        ValueError: ``root`` holds a wildcard, so that nothing could be relative to it.
+    """
+    if any(mark in root for mark in "*?["):
+        raise ValueError(f"a folder to search must hold no wildcard (*, ?, [); got {root}; wildcards go in the pattern")
     filesystem, inner = _filesystem(root)
     base = filesystem._strip_protocol(inner).rstrip("/") + "/"
     found = filesystem.glob(base + pattern, detail=True)
@@ -93,7 +112,8 @@ def remove(path: str) -> None:
 
 def open_read(path: str) -> IO[bytes]:
     """Open a file for reading bytes."""
-    return cast("IO[bytes]", fsspec.open(path, "rb").open())
+    filesystem, inner = _filesystem(path)
+    return cast("IO[bytes]", filesystem.open(inner, "rb"))
 
 
 def read_bytes(path: str) -> bytes:
@@ -166,27 +186,31 @@ class HashingWriter:
 
 @contextmanager
 def atomic_writer(path: str, scratch: str) -> Iterator[HashingWriter]:
-    """Write a file that appears whole under ``path`` or not at all.
+    """Write a file that appears whole under ``path`` or not at all, whatever other attempts at it do.
+
+    A local file is on the disk before it has its name (0.3 ms a file on an SSD): after a power cut no receipt stands
+    over an empty file. In an object store, where closing a file publishes it even after an exception, the copy to ``path`` costs one request of
+    the store's own.
 
     Args:
         path: Where the file is to stand.
-        scratch: Folder of the same filesystem for the unfinished file; object stores write in one go and need none.
+        scratch: Folder of the same filesystem for the unfinished file.
     """
-    filesystem, inner = _filesystem(path)
-    filesystem.makedirs(os.path.dirname(inner), exist_ok=True)
-    if not is_local(path):
-        with filesystem.open(inner, "wb") as stream:
-            yield HashingWriter(stream)
-        return
-    os.makedirs(scratch, exist_ok=True)
-    unfinished = os.path.join(scratch, attempt_name())
+    filesystem, finished = _filesystem(path)
+    unfinished = join(_filesystem(scratch)[1], attempt_name())
+    for name in (finished, unfinished):
+        filesystem.makedirs(os.path.dirname(name), exist_ok=True)
+    opened, publish = (open, os.replace) if is_local(path) else (filesystem.open, filesystem.mv)
     try:
-        with open(unfinished, "wb") as stream:
+        with opened(unfinished, "wb") as stream:
             yield HashingWriter(stream)
-        os.replace(unfinished, inner)
+            if is_local(path):
+                stream.flush()
+                os.fsync(stream.fileno())
+        publish(unfinished, finished)
     except BaseException:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)
+        with contextlib.suppress(OSError):  # not to hide why; the next run sweeps the folder
+            filesystem.rm_file(unfinished)
         raise
 
 

@@ -97,7 +97,7 @@ def train(
         data: What to train on.
         folder: Gets the three files at the end, each atomically.
         scratch: As in ``storage.atomic_writer``.
-        checkpoints: A local folder outside any stage folder.
+        checkpoints: A folder outside any stage folder; see ``trainer.checkpoint.Checkpoints``.
         progress: Called after each step.
 
     Raises:
@@ -109,7 +109,7 @@ def train(
     with Checkpoints(checkpoints, data.digest) as saved, deferred_interrupt() as interrupt:
         run = _Run(config, model, data, saved)
         run.go_on(progress, interrupt)
-    metrics = run.metrics.finished()
+        metrics = run.metrics.finished()
     files = write_model(run.state.params, model, config, folder, scratch)
     metrics_file = write_file(folder, METRICS_NAME, metrics, config.steps, scratch)
     last = json.loads(metrics.splitlines()[-1])
@@ -191,7 +191,7 @@ class _Run:
         good = "there is no checkpoint" if last is None else f"the last good checkpoint is that of {last} steps"
         raise TrainingDiverged(
             f"step {self._done} has loss {loss} and gradient norm {gradient_norm} (sequences {self._next_sequence} to "
-            f"{self._next_sequence + self._config.global_batch_size - 1}); {good}, in {self._saved.folder}; "
+            f"{self._next_sequence + self._config.global_batch_size - 1}); {good}, in {self._saved.place}; "
             "lower learning_rate, or raise warmup_steps"
         )
 

@@ -53,7 +53,7 @@ def test_override(tmp_path: Path) -> None:
         (MINIMAL.replace("jsonl", "pdf", 1), [], r"input\.0\.format"),
         (MINIMAL.replace('paths = ["news/*.jsonl"]', ""), [], r"give paths, or from_crawl = true"),
         ("[run", [], r"is not TOML"),
-        (MINIMAL + '[crawl]\nseeds = ["http://a.test/"]\nuser_agent = "bot"\n', [], r"must name a contact"),
+        (MINIMAL + '[crawl]\nseeds = ["http://a.test/"]\nuser_agent = "bot"\n', [], r"must name product and contact"),
     ],
 )
 def test_refusals_say_what_is_wrong(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:

@@ -1,0 +1,73 @@
+"""Run a command and turn what it raises into one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from pipeline.assets import AssetError
+from pipeline.config import RecipeError
+from pipeline.manifest import AccountingError
+from pipeline.run_state import LockedError
+from pipeline.stage_run import StageError
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def run_and_exit(command: Callable[[], object]) -> NoReturn:
+    """Run; the exit code is 0 done, 1 failed, 2 refused, 130 interrupted and resumable."""
+    _set_up_logging()
+    code = _run(command)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "apache_beam" in sys.modules:  # a broken-off pipeline leaves threads and workers that would keep us here
+        _end_workers()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(command: Callable[[], object]) -> int:
+    try:
+        result = command()
+        if result == INTERRUPTED:  # typer's own answer to Ctrl-C
+            raise KeyboardInterrupt
+        return DONE
+    except typer.TyperException as error:  # wrong arguments, or none at all
+        error.show()  # type: ignore[attr-defined]
+        return REFUSED
+    except (RecipeError, AssetError, LockedError, FileExistsError) as error:
+        return _say(f"refused: {error}", REFUSED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted; run the same command again to go on from here", INTERRUPTED)
+    except (AccountingError, StageError) as error:
+        return _say(f"failed: {error}", FAILED)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"massivetext: {message}", file=sys.stderr)
+    return code
+
+
+def _set_up_logging() -> None:
+    """Show our own warnings; those of libraries go nowhere, their errors are raised anyway."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("massivetext: %(message)s"))
+    ours = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
+    handler.addFilter(lambda record: record.name.split(".")[0] in ours or record.levelno >= logging.ERROR)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _end_workers() -> None:
+    """End the worker processes of this driver, on systems that can name them; elsewhere they end by themselves."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGTERM)
