@@ -64,14 +64,18 @@ def run(stage: StageRun) -> None:
 
 def _bound(stage: StageRun, tasks: Sequence[ShardTask]) -> list[ShardTask]:
     """Tell the shards of inputs with a limit the last id that is kept."""
-    step = [replace(task, step="candidates") for task in tasks if task.inputs[0]["limit"] or task.inputs[0]["max_bytes"]]
+    step = [
+        replace(task, step="candidates") for task in tasks if task.inputs[0]["limit"] or task.inputs[0]["max_bytes"]
+    ]
     if not step:
         return list(tasks)
     space = stage.intermediate()
     stage.map_shards(step, FindCandidates(space, stage.recipe.extract, stage.logs))
     numbers = sorted({task.inputs[0]["input"] for task in step})
     last = {n: last_kept(space, [task for task in step if task.inputs[0]["input"] == n]) for n in numbers}
-    return [replace(task, inputs=({**group, **last.get(group["input"], {})},)) for task in tasks for group in task.inputs]
+    return [
+        replace(task, inputs=({**group, **last.get(group["input"], {})},)) for task in tasks for group in task.inputs
+    ]
 
 
 def find_candidates(task: ShardTask, space: Workspace, config: ExtractConfig) -> Receipt:
@@ -96,7 +100,7 @@ def last_kept(space: Workspace, tasks: Sequence[ShardTask]) -> dict[str, str]:
     best = _smallest(_candidates(space, tasks), limit, max_bytes)
     if max_bytes and sum(size for _, size in best) > max_bytes:
         best.pop()  # the one that passes it
-    reason = "limit" if len(best) == limit else "max_bytes"
+    reason = "limit" if best and len(best) == limit else "max_bytes"
     return {"last_id": best[-1][0].hex() if best else "", "reason": reason}
 
 
@@ -108,9 +112,9 @@ def _candidates(space: Workspace, tasks: Sequence[ShardTask]) -> Iterator[Candid
 
 
 def _smallest(candidates: Iterable[Candidate], limit: int, max_bytes: int) -> list[Candidate]:
-    """The documents of smallest id until there are ``limit`` or they have ``max_bytes`` together (0: no matter how many).
+    """The documents of smallest id until there are ``limit``, or they reach ``max_bytes`` together; 0 = no such end.
 
-    Holds no more than those. Of several such lists, the same of all their documents is the same as of all documents.
+    Holds no more than those. The smallest of several lists of smallest are those of all documents.
     """
     best: list[tuple[int, int]] = []  # a heap of (-id, bytes): the largest id first
     total = 0

@@ -57,7 +57,7 @@ class InputConfig(StageConfig):
     from_crawl: bool = False  # read what the crawl stage wrote instead of root and paths
     fields: dict[str, str] = {}  # jsonl, parquet: our column -> theirs, as {text = "body"}
     limit: Natural = 0  # documents, chosen by id; 0 = all
-    max_bytes: Natural = 0  # code: stop keeping files of an archive set past this size of text; 0 = all
+    max_bytes: Natural = 0  # of kept text, in UTF-8, documents chosen by id; 0 = all
 
     @model_validator(mode="after")
     def _has_a_source(self) -> InputConfig:

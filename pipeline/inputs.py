@@ -104,11 +104,16 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
     """Give every input byte to one shard, near equal in size.
 
     Small files are packed in order of path, large splittable ones are cut at ``shard_input_bytes``. The plan depends on
-    names, sizes and configuration alone. Each shard reads one input, whose number, ``limit`` and ``max_bytes`` it tells.
+    names, sizes and configuration alone. A shard reads one input; its number and limits go along.
+
+    Raises:
+        RecipeError: A subset has two files of one relative path; those of a crawl are known only now.
     """
+    _refuse_one_name_for_two(recipe, files)
     by_subset: dict[str, list[list[dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
     for number, part in enumerate(recipe.input):
-        pieces = [piece for file in files if file["input"] == number for piece in _cut(part, file, recipe)]
+        own = sorted((file for file in files if file["input"] == number), key=lambda file: str(file["path"]))
+        pieces = [piece for file in own for piece in _cut(part, file, recipe)]
         limits = {"input": number, "limit": part.limit, "max_bytes": part.max_bytes}
         for group in _pack(pieces, recipe.extract.shard_input_bytes):
             by_subset[part.subset].append([{**limits, "pieces": group}])

@@ -236,7 +236,7 @@ def build_manifest(
     receipts: Iterable[Receipt],
     counts: Mapping[str, Counts],
 ) -> dict[str, Any]:
-    """The manifest of a finished stage (its fields: DESIGN of the output folder)."""
+    """The manifest of a finished stage , with its fields in the order of their names."""
     receipts = list(receipts)
     entries = [entry for receipt in receipts for entry in receipt.inputs] + list(inputs)
     read = {(str(entry["path"]), str(entry["sha256"])): dict(entry) for entry in entries}  # two roots may share a path

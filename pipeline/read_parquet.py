@@ -93,7 +93,7 @@ def _converter(kind: pa.DataType) -> Callable[[pa.Array], list[object]] | None:
         return _strings
     if types.is_timestamp(kind):
         return _moments
-    if types.is_date(kind):
+    if types.is_date32(kind):  # as which the other kind is stored too
         return _days
     is_simple = types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
     return pa.Array.to_pylist if is_simple else None
@@ -112,8 +112,7 @@ def _moments(column: pa.Array) -> list[object]:
 
 
 def _days(column: pa.Array) -> list[object]:
-    kind, unit = (pa.int32(), "days") if pa.types.is_date32(column.type) else (pa.int64(), "ms")
-    return [_later(date(1970, 1, 1), value, unit) for value in column.cast(kind).to_pylist()]
+    return [_later(date(1970, 1, 1), value, "days") for value in column.cast(pa.int32()).to_pylist()]
 
 
 def _later(start: date, value: int | None, unit: str) -> object:

@@ -1,13 +1,12 @@
-"""Run one stage alone: what ``python -m beam_jobs.<job>`` does."""
+"""Run one stage alone: what ``python -m beam_jobs.<job>`` does.
+
+Workers import the job modules, hence this one: what only the command needs is imported when it runs.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-
-from pipeline.conduct import run_recipe
-from pipeline.config import load_recipe
-from pipeline.exit_codes import run_and_exit
 
 
 def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
@@ -17,6 +16,8 @@ def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
         stage: Its name.
         argv: Command line without the program; None = that of this process.
     """
+    from pipeline.exit_codes import run_and_exit
+
     parser = argparse.ArgumentParser(
         description=f"Run the {stage} stage of a recipe; the stages it reads must be finished.",
         epilog="Other flags go to Beam. Example: recipe.toml --out out/ --set run.workers=2",
@@ -30,4 +31,7 @@ def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
 
 
 def _run(stage: str, known: argparse.Namespace, beam_options: list[str]) -> None:
+    from pipeline.conduct import run_recipe
+    from pipeline.config import load_recipe
+
     run_recipe(load_recipe(known.recipe, known.set, known.input_root), known.out, stage, beam_options)

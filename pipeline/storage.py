@@ -189,8 +189,8 @@ def atomic_writer(path: str, scratch: str) -> Iterator[HashingWriter]:
     """Write a file that appears whole under ``path`` or not at all, whatever other attempts at it do.
 
     A local file is on the disk before it has its name (0.3 ms a file on an SSD): after a power cut no receipt stands
-    over an empty file. In an object store, where closing a file publishes it even after an exception, the copy to ``path`` costs one request of
-    the store's own.
+    over an empty file. In an object store, where closing a file publishes it even after an exception, the copy to
+    ``path`` costs one request of the store's own.
 
     Args:
         path: Where the file is to stand.

@@ -19,7 +19,7 @@ from apache_beam.testing.test_pipeline import TestPipeline as LocalPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_jobs import shard_map
-from pipeline import storage
+from pipeline import assets, storage
 from pipeline.config import InputConfig, Recipe
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.progress import Progress
@@ -88,7 +88,12 @@ def write_documents(out: Path, task: ShardTask, texts: Mapping[int, str], stage:
 
 
 def write_verdicts(
-    out: Path, stage: str, task: ShardTask, numbers: Sequence[int], dropped: Sequence[int] = (), gone: Sequence[int] = ()
+    out: Path,
+    stage: str,
+    task: ShardTask,
+    numbers: Sequence[int],
+    dropped: Sequence[int] = (),
+    gone: Sequence[int] = (),
 ) -> None:
     """Write a stage's verdicts about a shard."""
     rows = []
@@ -101,7 +106,7 @@ def write_verdicts(
 
 def rows_of(folder: str | Path, path: str) -> list[dict[str, Any]]:
     """The rows of a table."""
-    return pq.read_table(f"{folder}/{path}").to_pylist()
+    return pq.read_table(Path(folder, path)).to_pylist()
 
 
 def files_of(folder: str | Path) -> dict[str, bytes]:
@@ -145,8 +150,17 @@ def recipe(root: Path, **sections: dict[str, Any]) -> Recipe:
     return Recipe.model_validate({"input": (part,), **merged})
 
 
+def language_model() -> str:
+    """Path of lid.176.ftz in the assets' cache; the test is skipped where it was not brought."""
+    try:
+        return assets.path("lid.176.ftz")
+    except assets.AssetError as error:
+        pytest.skip(str(error))
+
+
 def driver(recipe: Recipe, out: Path) -> Driver:
     """A driver in this process, with one worker that can be patched."""
+    language_model()  # every plan names it
     one = recipe.model_copy(update={"run": recipe.run.model_copy(update={"workers": 1})})
     return Driver(one, str(out), "FnApiRunner", progress=Progress(io.StringIO()))
 

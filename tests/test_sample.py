@@ -81,7 +81,7 @@ def test_two_processes_with_other_batches_write_the_same_bytes(finished: Path, s
 def test_prism_writes_the_same_bytes(finished: Path, shared: Path, tmp_path: Path) -> None:
     prism = shutil.which("prism") or shutil.which("prism", path=str(Path.home() / "go" / "bin"))
     if prism is None:
-        pytest.skip("no prism here: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.75.0")
+        pytest.skip("no prism here: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0")
     text_stages = tuple(stage for stage in STAGES if stage not in ("train", "retro"))
     without = ("--set", "train.steps=0", "--set", "retro.encoder=''")  # train has no Beam job; retro's are like tokens'
     out = run_sample(tmp_path / "prism", shared, *without, "--runner", "prism", "--", f"--prism_location={prism}")

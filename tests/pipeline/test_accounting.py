@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from job_workspace import article, driver, files_of, finished_run, folder_of, manifest_of, recipe, write_lines
 
-from pipeline import assets
 from pipeline.accounting import count_present, count_records, count_rows, count_verdicts
 from pipeline.config import Recipe
 from pipeline.manifest import AccountingError, Counts
@@ -117,14 +116,6 @@ def test_chain_refuses_what_got_lost_or_came_from_nowhere(
 
 
 # --- a row lost on purpose
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _has_language_model() -> None:
-    try:
-        assets.path("lid.176.ftz")
-    except assets.AssetError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

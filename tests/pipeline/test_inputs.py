@@ -68,7 +68,7 @@ def test_files_come_once_and_in_order_of_path(tree: Path) -> None:
 
 
 def test_a_pattern_that_matches_nothing_is_refused(tree: Path) -> None:
-    with pytest.raises(RecipeError, match=r"\[\[input\]\] news: no file matches .*/\*\.json; mend paths or --input-root"):
+    with pytest.raises(RecipeError, match=r"\[\[input\]\] news: no file matches .*/\*\.json; mend paths"):
         extract_inputs(recipe(part(tree, "news", "*.jsonl", "*.json")))
 
 
@@ -100,6 +100,12 @@ def test_two_files_of_a_subset_under_one_name_are_refused(
     parts = [part(tmp_path / root, "news", pattern) for root, pattern in zip(roots, patterns, strict=True)]
     with pytest.raises(RecipeError, match=r"news: .*/a\.jsonl and .*/a\.jsonl would both be a\.jsonl; read each file"):
         extract_inputs(recipe(*parts))
+
+
+def test_a_crawl_read_twice_into_one_subset_is_refused() -> None:
+    twice = files({"round-00001/pages-00000.warc": 9}) + files({"round-00001/pages-00000.warc": 9}, 1)
+    with pytest.raises(RecipeError, match=r"would both be round-00001/pages-00000\.warc"):
+        plan_shards(recipe(part(Path("/")), part(Path("/"))), twice)
 
 
 def test_one_name_in_two_subsets_is_allowed(tree: Path) -> None:
@@ -266,24 +272,10 @@ def test_what_cannot_be_cut_is_one_piece(tmp_path: Path) -> None:
 # --- limits
 
 
-@pytest.mark.parametrize("total", [1, 7, 10, 1000])
-def test_limits_are_spread_evenly_and_add_up(total: int) -> None:
-    made = recipe(part(Path("/"), limit=total, max_bytes=3 * total))
-    groups = [task.inputs[0] for task in plan_shards(made, files({f"{n}": 1000 for n in range(8)}))]
-    for key, whole in (("limit", total), ("max_bytes", 3 * total)):
-        shares = [group[key] for group in groups]
-        assert len(shares) == 8
-        assert sum(shares) == whole
-        assert max(shares) - min(shares) <= 1
-
-
-def test_no_limit_is_no_share() -> None:
-    groups = [task.inputs[0] for task in plan_shards(recipe(part(Path("/"))), files({"a": 1000, "b": 1000}))]
-    assert {(group["limit"], group["max_bytes"]) for group in groups} == {(-1, -1)}
-
-
-def test_each_part_has_its_own_limit() -> None:
-    parts = [part(Path("/"), limit=5), part(Path("/")), part(Path("/"), limit=2)]
-    found = files({"a": 1000, "b": 1000}) + files({"c": 1}, 1) + files({"d": 1000, "e": 1000, "f": 1000}, 2)
-    limits = [task.inputs[0]["limit"] for task in plan_shards(recipe(*parts), found)]
-    assert limits == [3, 2, -1, 1, 1, 0]
+def test_each_shard_tells_its_input_and_its_limits() -> None:
+    """Which documents they keep is found by extract, over all shards of the input."""
+    parts = [part(Path("/"), limit=5), part(Path("/")), part(Path("/"), max_bytes=20)]
+    found = files({"a": 1000, "b": 1000}) + files({"c": 1}, 1) + files({"d": 1000}, 2)
+    groups = [task.inputs[0] for task in plan_shards(recipe(*parts), found)]
+    told = [(group["input"], group["limit"], group["max_bytes"]) for group in groups]
+    assert told == [(0, 5, 0), (0, 5, 0), (1, 0, 0), (2, 0, 20)]

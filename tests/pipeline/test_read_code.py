@@ -42,9 +42,9 @@ def zipped(files):
     return out.getvalue()
 
 
-def read(path, data, max_bytes=0, **config):
+def read(path, data, **config):
     path.write_bytes(data)
-    return list(read_code(Piece(str(path), path.name, "github", "code", max_bytes=max_bytes), ExtractConfig(**config)))
+    return list(read_code(Piece(str(path), path.name, "github", "code"), ExtractConfig(**config)))
 
 
 @pytest.fixture
@@ -121,18 +121,6 @@ def test_trees_without_an_allowed_licence_are_dropped_whole(path, licenses):
     records = read(path, tar({"root/a.py": "pass\n"} | licenses))
     assert {record.reason for record in records} == {"license"}
     assert len(records) == 1 + len(licenses)
-
-
-def test_cap_keeps_what_fits_in_archive_order(path):
-    files = {
-        "root/LICENSE": MIT,
-        "root/a.py": "a" * 100,
-        "root/b.py": "b" * 60,
-        "root/c.py": "c" * 40,
-        "root/d.py": "d",
-    }
-    records = read(path, tar(files), max_bytes=len(MIT) + 140)
-    assert [record.reason for record in records] == [None, None, "max_bytes", None, "max_bytes"]
 
 
 @pytest.mark.parametrize("pack", [tar, lambda files: tar(files, "w"), zipped])

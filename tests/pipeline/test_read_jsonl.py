@@ -2,7 +2,9 @@ import bz2
 import gzip
 import hashlib
 import json
+import sys
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 import zstandard
@@ -64,7 +66,14 @@ def test_field_mapping_and_dates(path):
     [
         (b'{"text": "unended', "failed", "bad_json"),
         (b'{"text": "\xff"}', "failed", "bad_json"),
-        (b"[" * 200_000, "failed", "bad_json"),
+        (b"[" * 200_000, "failed", "too_deep"),
+        (b'{"text": "a", "x": ' + b"[" * 99 + b"]" * 99 + b"}", "kept", None),
+        (b'{"text": "a", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "failed", "too_deep"),
+        (b'{"text": "a", "x": ' + b'{"k":' * 99 + b"[]" + b"}" * 100, "failed", "too_deep"),
+        (b'{"text": "a", "x": [' + b"[[[]]]," * 200 + b"1]}", "kept", None),
+        (b'{"text": "' + b'[{\\"\\\\\\\\' * 200 + b'", "x": []}', "kept", None),  # brackets and escapes in a string
+        (b'{"text": "a\\\\", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "failed", "too_deep"),  # the string ends
+        ('{"text": "a"}'.encode("utf-16-be"), "failed", "bad_json"),
         (b'["text"]', "failed", "not_an_object"),
         (b'{"body": "a"}', "failed", "no_text"),
         (b'{"text": 3}', "failed", "text_type"),
@@ -80,6 +89,50 @@ def test_reasons(path, line, outcome, reason):
     assert [record.outcome for record in records] == ["kept", outcome, "kept"]
     assert (records[1].reason, records[1].offset, records[1].length) == (reason, len(sound), len(line))
     assert records[2].offset == len(sound) + len(line) + 1
+
+
+def test_depth_is_told_alike_from_a_deep_stack(path):
+    """The parser counts its caller's frames: what it can take here, it could not there."""
+    data = lines({"text": "a"}) + b'{"text": "a", "x": ' + b"[" * 300 + b"]" * 300 + b"}\n"
+
+    def read_below(frames):
+        return read(path, data) if frames == 0 else read_below(frames - 1)
+
+    records = read_below(0)
+    assert [record.reason for record in records] == [None, "too_deep"]
+    assert read_below(sys.getrecursionlimit() - 350) == records
+
+
+def test_depth_is_that_of_a_scan_by_character(path):
+    """On random JSON, and on the same with a character lost."""
+    random = Random(3)
+    outcomes = set()
+    for _ in range(200):
+        value = ']{\\"['[: random.randrange(6)]
+        for _ in range(random.randrange(90, 110)):
+            value = [value, "[" * random.randrange(3)] if random.random() < 0.5 else {'"': value, "[": "\\"}
+        data = json.dumps({"text": "a", "x": value}).encode()
+        cut = random.randrange(len(data)) if random.random() < 0.3 else len(data)
+        (record,) = read(path, data[:cut] + data[cut + 1 :])
+        if cut == len(data):
+            assert (record.reason == "too_deep") == (_depth_by_character(data) > 100)
+        outcomes.add(record.reason)
+    assert {None, "too_deep", "bad_json"} <= outcomes
+
+
+def _depth_by_character(data):
+    depth = deepest = 0
+    in_string = is_escaped = False
+    for char in data.decode():
+        if in_string:
+            in_string = is_escaped or char != '"'
+            is_escaped = char == "\\" and not is_escaped
+        elif char == '"':
+            in_string = True
+        else:
+            depth += (char in "[{") - (char in "]}")
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def test_blank_lines_marks_and_a_missing_last_line_end(path):

@@ -1,5 +1,5 @@
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,3 +66,101 @@ def test_damaged_row_group_is_one_failed_record(path):
     records = read(path, fields={"text": "content"})
     assert [record.offset for record in records if record.reason == "parquet"] == [10]
     assert sum(record.length for record in records) == 30
+
+
+def write(path, rows=2, **columns):
+    pq.write_table(pa.table({"text": ["a"] * rows, **columns}), path)
+    return path
+
+
+def test_times_that_python_does_not_have(tmp_path):
+    """Arrow raises for each of these when it is asked for Python's value."""
+    ns = 1_577_934_245_000_000_001  # MOMENT and one nanosecond
+    far = 300_000_000_000  # seconds: the year 11,476
+    path = write(
+        tmp_path / "times.parquet",
+        timestamp=pa.array([far, 1_577_934_245], pa.timestamp("s", "Mars/Olympus_Mons")),
+        nano=pa.array([ns, None], pa.timestamp("ns")),
+        zoned=pa.array([ns, -1], pa.timestamp("ns", "Europe/Paris")),
+        day=pa.array([-1, 10**8], pa.date32()),
+        milli=pa.array([86_400_000 * 10**8, 86_400_000], pa.date64()),
+        lasts=pa.array([1, 2], pa.duration("ns")),
+    )
+    first, second = (record.document for record in read(path))
+    assert (first.timestamp, second.timestamp) == (None, MOMENT)
+    assert first.meta == {
+        "date": "300000000000000 ms",  # Parquet has no seconds
+        "day": "1969-12-31",
+        "milli": "100000000 days",
+        "nano": "2020-01-02T03:04:05",
+        "zoned": "2020-01-02T03:04:05+00:00",
+    }
+    assert second.meta["zoned"] == "1969-12-31T23:59:59.999999+00:00"
+    assert second.meta["day"] == "100000000 days"
+    assert "nano" not in second.meta
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("us", "UTC"), pa.date32()])
+def test_mapped_times(tmp_path, kind):
+    at = date(2020, 1, 2) if pa.types.is_date(kind) else MOMENT.replace(tzinfo=None)
+    path = write(tmp_path / "times.parquet", written=pa.array([at, None], kind))
+    first, second = (record.document for record in read(path, fields={"timestamp": "written"}))
+    midnight = MOMENT.replace(hour=0, minute=0, second=0)
+    assert first.timestamp == (midnight if pa.types.is_date(kind) else MOMENT)
+    assert (second.timestamp, first.meta, second.meta) == (None, {}, {})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, 2], pa.duration("ns")),
+        pa.array([b"a", b"b"]),
+        pa.array([[1], [2]]),
+        pa.array([{"at": 1}, {"at": 1}], pa.struct([("at", pa.timestamp("ns"))])),
+    ],
+)
+def test_text_of_another_type(tmp_path, column):
+    path = write(tmp_path / "file.parquet", body=column)
+    assert [record.reason for record in read(path, fields={"text": "body"})] == ["text_type"] * 2
+
+
+def test_bytes_that_are_no_text_fail_their_row_alone(tmp_path):
+    bad = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"\xff", b"c"]).buffers())
+    path = write(tmp_path / "file.parquet", 3, body=bad, title=bad, note=bad)
+    assert [record.reason for record in read(path, fields={"text": "body"})] == [None, "bad_text", None]
+    document = read(path)[1].document
+    assert (document.title, document.meta["note"]) == ("\ufffd", "\ufffd")
+
+
+def test_strings_of_any_layout(tmp_path):
+    columns = {
+        "large": pa.array(["x", None], pa.large_string()),
+        "view": pa.array(["x", None], pa.string_view()),
+        "packed": pa.array(["x", None]).dictionary_encode(),
+    }
+    first, second = (record.document for record in read(write(tmp_path / "file.parquet", **columns)))
+    assert first.meta == {"large": "x", "view": "x", "packed": "x"}
+    assert second.meta == {}
+
+
+def test_blobs_are_not_read(tmp_path):
+    """A file whose other columns are destroyed is read as if they were whole."""
+    path = write(tmp_path / "file.parquet", 2, blob=pa.array([b"blob" * 99] * 2), list=pa.array([[1], [2]]), n=[1, 2])
+    before = read(path)
+    data = bytearray(path.read_bytes())
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.path_in_schema.split(".")[0] in ("blob", "list"):
+            start = column.dictionary_page_offset or column.data_page_offset
+            data[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(data)
+    assert read(path) == before
+    assert [record.document.meta for record in before] == [{"n": "1"}, {"n": "2"}]
+
+
+def test_table_without_columns_or_rows(tmp_path):
+    for number, table in enumerate((pa.table({}), pa.table({"text": pa.array([], pa.string())}))):
+        path = tmp_path / f"{number}.parquet"
+        pq.write_table(table, path)
+        assert read(path) == []

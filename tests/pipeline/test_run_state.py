@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -46,6 +47,25 @@ def test_lock_of_a_pid_that_another_process_has_now_is_taken_over(tmp_path: Path
     (tmp_path / ".lock").write_text(json.dumps({**held, "started": "1"}))
     with locked(str(tmp_path)):
         pass
+
+
+def test_lock_of_a_successor_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    with locked(str(tmp_path)):
+        successor = json.dumps({**json.loads(path.read_text()), "pid": 1})
+        path.unlink()  # by hand, in the belief that the run is gone
+        path.write_text(successor)
+    assert path.read_text() == successor
+
+
+def test_file_url_locks_the_folder_that_it_names(tmp_path: Path) -> None:
+    with locked(f"file://{tmp_path}/out"):
+        assert (tmp_path / "out" / ".lock").exists()
+
+
+def test_store_has_no_lock_and_a_warning_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with locked("memory://locked/out"):
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 def test_state_survives_and_a_new_digest_starts_anew(tmp_path: Path) -> None:

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline import storage
 from pipeline.storage import MIB, ParquetShardWriter, atomic_writer
 
 SCHEMA = pa.schema([("text", pa.string()), ("number", pa.int64()), ("meta", pa.map_(pa.string(), pa.string()))])
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """A folder that is not of this machine's disk."""
+    yield "memory://store"
+    storage.remove("memory://store")
 
 
 def rows(count: int) -> list[dict[str, object]]:
@@ -75,6 +85,85 @@ def test_unfinished_file_is_never_seen_under_its_name(tmp_path: Path) -> None:
         stream.write(b"half")
         assert not (tmp_path / "a").exists()
     assert (tmp_path / "a").read_bytes() == b"half"
+
+
+def test_file_has_its_bytes_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: dict[int, int] = {}
+    replace, named = os.replace, []
+
+    def note_sync(descriptor: int) -> None:
+        synced[os.fstat(descriptor).st_ino] = os.fstat(descriptor).st_size
+
+    def note_name(source: str, target: str) -> None:
+        named.append((synced.get(os.stat(source).st_ino), target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_name)
+    storage.write_bytes(str(tmp_path / "a"), b"12345", str(tmp_path / "scratch"))
+    assert named == [(5, str(tmp_path / "a"))]
+
+
+def break_off_in(path: str, scratch: str) -> None:
+    with atomic_writer(path, scratch) as stream:
+        stream.write(b"half")
+        raise KeyError("broken")
+
+
+def test_failure_leaves_the_former_file_in_a_store(store: str) -> None:
+    with pytest.raises(KeyError):
+        break_off_in(f"{store}/out/a", f"{store}/scratch")
+    assert storage.list_files(store) == []
+    storage.write_bytes(f"{store}/out/a", b"whole", f"{store}/scratch")
+    with pytest.raises(KeyError):
+        break_off_in(f"{store}/out/a", f"{store}/scratch")
+    assert storage.list_files(store) == ["out/a"]
+    assert storage.read_bytes(f"{store}/out/a") == b"whole"
+
+
+def test_two_attempts_at_one_file_of_a_store_do_not_mix(store: str) -> None:
+    path, scratch = f"{store}/a", f"{store}/scratch"
+    with atomic_writer(path, scratch) as first:
+        first.write(b"fir")
+        with atomic_writer(path, scratch) as second:
+            second.write(b"second")
+            assert not storage.exists(path)
+        assert storage.read_bytes(path) == b"second"
+        first.write(b"st")
+        assert storage.read_bytes(path) == b"second"
+    assert storage.read_bytes(path) == b"first"
+    assert storage.list_files(store) == ["a"]
+
+
+def test_files_written_by_others_since_the_last_listing_are_seen(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = MemoryFileSystem.find
+
+    def find_as_stores_do(self: MemoryFileSystem, path: str) -> list[str]:
+        if path not in self.dircache:
+            self.dircache[path] = find(self, path)
+        return self.dircache[path] if path in self.dircache else find(self, path)
+
+    monkeypatch.setattr(MemoryFileSystem, "find", find_as_stores_do)
+    for names in (["a"], ["a", "b"]):
+        MemoryFileSystem.store[f"/store/{names[-1]}"] = MemoryFileSystem().open("/elsewhere", "wb")
+        assert storage.list_files(store) == names
+
+
+@pytest.mark.parametrize("given", ["out", "./out/", "file://{here}/out", "{here}/x/../out", "file://{here}/x/../out/"])
+def test_local_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert storage.normalised(given.format(here=tmp_path)) == str(tmp_path / "out")
+
+
+def test_other_urls_stay_as_they_are() -> None:
+    for url in ("s3://bucket/out", "gs://bucket/a//b", "memory://out"):
+        assert storage.normalised(url) == url
+
+
+@pytest.mark.parametrize("root", ["/data/dump-*", "/data/part-?", "s3://bucket/[ab]"])
+def test_folder_to_search_holds_no_wildcard(root: str) -> None:
+    with pytest.raises(ValueError, match="must hold no wildcard"):
+        storage.glob(root, "*.txt")
 
 
 def test_fingerprint_reads_first_middle_and_last_mib(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pipeline import storage
 from trainer.checkpoint import Checkpoints
+from trainer.metrics import METRICS_NAME, MetricsFile
 
 
 def some_state(seed=0):
@@ -15,6 +17,12 @@ def some_state(seed=0):
         "half": jnp.asarray(values, jnp.bfloat16),
         "count": jnp.int32(7),
     }
+
+
+@pytest.fixture
+def store():
+    yield "memory://store/checkpoints"
+    storage.remove("memory://store")
 
 
 def test_round_trip_is_exact_in_value_and_type(tmp_path):
@@ -74,3 +82,47 @@ def test_an_unfinished_save_counts_for_nothing(tmp_path):
         _, place = checkpoints.restore(jax.tree.map(jnp.zeros_like, some_state()))
     assert place.step == 5
     assert not unfinished.exists()
+
+
+def test_a_store_keeps_the_latest_checkpoint_and_the_metrics_beside_it(store):
+    with Checkpoints(store, "d1") as checkpoints:
+        for step in (1, 2, 3):
+            with open(os.path.join(checkpoints.folder, METRICS_NAME), "ab") as stream:
+                stream.write(b'{"step":%d}\n' % (step - 1))
+            checkpoints.save(some_state(step), step, 8 * step)
+        former = checkpoints.folder
+    assert not os.path.exists(former)
+    assert storage.list_files(store) == ["latest.tar"]
+    with Checkpoints(store, "d1") as checkpoints:
+        state, place = checkpoints.restore(some_state())
+        assert MetricsFile(os.path.join(checkpoints.folder, METRICS_NAME), 3).finished().count(b"\n") == 3
+        assert "3" in os.listdir(checkpoints.folder)
+        assert "2" not in os.listdir(checkpoints.folder)
+    assert (place.step, place.next_sequence) == (3, 24)
+    np.testing.assert_array_equal(state["params"], some_state(3)["params"])
+
+
+def test_a_copy_that_breaks_off_leaves_the_one_before(store, monkeypatch):
+    with Checkpoints(store, "d1") as checkpoints:
+        checkpoints.save(some_state(1), 1, 8)
+        with monkeypatch.context() as patched:
+            patched.setattr(storage.HashingWriter, "write", lambda self, data: (_ for _ in ()).throw(OSError("lost")))
+            with pytest.raises(OSError, match="lost"):
+                checkpoints.save(some_state(2), 2, 16)
+    with Checkpoints(store, "d1") as checkpoints:
+        state, place = checkpoints.restore(some_state())
+    assert place.step == 1
+    np.testing.assert_array_equal(state["params"], some_state(1)["params"])
+
+
+def test_messages_name_the_folder_of_the_store(store):
+    with Checkpoints(store, "d1") as checkpoints:
+        checkpoints.save(some_state(), 5, 40)
+    with Checkpoints(store, "d2") as checkpoints, pytest.raises(ValueError, match=f"step 5 in {store} "):
+        checkpoints.restore(some_state())
+
+
+def test_a_file_url_is_the_folder_that_it_names(tmp_path):
+    with Checkpoints(f"file://{tmp_path}/checkpoints", "d1") as checkpoints:
+        checkpoints.save(some_state(), 5, 40)
+    assert "5" in os.listdir(tmp_path / "checkpoints")

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
+
+from beam_jobs.filter_documents import FilterDocuments, decide_batch, decide_shard, rules_of
+from beam_jobs.measure_signals import signals_schema
+from filters.bounds import Bound, OneOf
+from filters.quality import QUALITY_BOUNDS
+from filters.repetition import REPETITION_BOUNDS
+from pipeline.config import InputConfig, Recipe, RecipeError, load_recipe
+from pipeline.config_checks import check
+from pipeline.manifest import Counts, ShardTask
+
+SUBSETS = ("massiveweb", "books", "github")
+LANGUAGE = (OneOf("language", ("en",)), Bound("language_score", low=0.65))
+
+
+def recipe(**sections: Any) -> Recipe:
+    parts = tuple(InputConfig(subset=subset, format="text", paths=("*.txt",)) for subset in SUBSETS)
+    return Recipe.model_validate({"input": parts, **sections})
+
+
+def sound(number: int, **signals: Any) -> dict[str, Any]:
+    """Signals within every published bound, but for those named."""
+    values: dict[str, Any] = {"id": id_of(number), "language": "en", "language_score": 0.9}
+    values |= {bound.name: bound.low if bound.low is not None else 0 for bound in QUALITY_BOUNDS + REPETITION_BOUNDS}
+    return values | signals
+
+
+def table(*rows: dict[str, Any]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(list(rows), signals_schema())
+
+
+def decided(rules: Any, *rows: dict[str, Any]) -> list[tuple[str, list[str], str | None]]:
+    found = decide_batch(table(*rows), rules).to_pylist()
+    assert [row["reason"] for row in found] == [(row["reasons"] or [None])[0] for row in found]
+    return [(row["verdict"], row["reasons"], row["evidence"]) for row in found]
+
+
+# --- which rules
+
+
+def test_the_papers_matrix_is_the_default() -> None:
+    made = recipe()
+    assert rules_of(made, "massiveweb") == (*LANGUAGE, *QUALITY_BOUNDS, *REPETITION_BOUNDS)
+    assert rules_of(made, "books") == LANGUAGE
+    assert rules_of(made, "github") == LANGUAGE
+
+
+@pytest.mark.parametrize(
+    ("apply", "expected"),
+    [
+        ({"language": (), "quality": (), "repetition": ()}, ()),
+        ({"language": ("books",), "quality": ("massiveweb",), "repetition": ()}, LANGUAGE),
+        ({"language": (), "quality": ("books",), "repetition": ()}, QUALITY_BOUNDS),
+        ({"language": (), "quality": (), "repetition": ("github", "books")}, REPETITION_BOUNDS),
+        ({"quality": None, "repetition": None}, (*LANGUAGE, *QUALITY_BOUNDS, *REPETITION_BOUNDS)),
+    ],
+)
+def test_rules_follow_apply(apply: dict[str, Any], expected: tuple) -> None:
+    assert rules_of(recipe(apply=apply), "books") == expected
+
+
+def test_languages_and_their_score_are_settings() -> None:
+    made = recipe(filter={"languages": ("de", "fr"), "min_language_score": 0.5})
+    assert rules_of(made, "books") == (OneOf("language", ("de", "fr")), Bound("language_score", low=0.5))
+
+
+def test_a_bound_stands_in_place_of_the_published_one() -> None:
+    made = recipe(filter={"bounds": {"num_words": {"low": 5}, "top_2gram_char_fraction": {"high": 0.5}}})
+    rules = rules_of(made, "massiveweb")
+    published = rules_of(recipe(), "massiveweb")
+    changed = {
+        "num_words": Bound("num_words", low=5),
+        "top_2gram_char_fraction": Bound("top_2gram_char_fraction", high=0.5),
+    }
+    assert rules == tuple(changed.get(rule.name, rule) for rule in published)
+    assert rules != published
+    assert decided(rules, sound(1, num_words=5), sound(2, num_words=200_000), sound(3, num_words=4)) == [
+        ("kept", [], None),
+        ("kept", [], None),
+        ("dropped", ["num_words"], "num_words=4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        (
+            {"num_wordz": {"low": 1}, "a": {}},
+            r"unknown signals \['a', 'num_wordz'\]; known: num_words, mean_word_length",
+        ),
+        ({"num_words": {"low": 9, "high": 1}}, "bound num_words: low must not be above high; got low=9.0, high=1.0"),
+        ({"num_words": {"low": float("nan")}}, "bound num_words: low must not be above high; got low=nan"),
+    ],
+)
+def test_a_bound_that_cannot_be_is_refused_before_any_work(bounds: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=rf"\[filter\.bounds\].*{message}"):
+        check(recipe(filter={"bounds": bounds}))
+
+
+def test_bounds_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text('[[input]]\nsubset = "massiveweb"\nformat = "text"\npaths = ["*"]\n')
+    made = load_recipe(str(tmp_path / "r.toml"), ["filter.bounds.num_words.low=7"])
+    assert Bound("num_words", low=7) in rules_of(made, "massiveweb")
+
+
+# --- decisions
+
+
+def test_all_failing_reasons_in_the_order_of_the_rules() -> None:
+    rules = rules_of(recipe(), "massiveweb")
+    bad = sound(1, language="de", language_score=0.25, num_stop_words=1, num_words=49, duplicate_line_fraction=0.31)
+    ((verdict, reasons, evidence),) = decided(rules, bad)
+    assert verdict == "dropped"
+    assert reasons == ["language", "language_score", "num_words", "num_stop_words", "duplicate_line_fraction"]
+    assert evidence == "language=de; language_score=0.25; num_words=49; num_stop_words=1; duplicate_line_fraction=0.31"
+
+
+@pytest.mark.parametrize("bound", QUALITY_BOUNDS + REPETITION_BOUNDS, ids=lambda bound: bound.name)
+def test_each_published_bound_keeps_its_edge_and_names_itself_beyond(bound: Bound) -> None:
+    rules = rules_of(recipe(), "massiveweb")
+    step = 1 if isinstance(bound.low or bound.high, int) and bound.name.startswith("num_") else 1e-9
+    for edge, sign in ((bound.low, -1), (bound.high, 1)):
+        if edge is not None:
+            (kept, dropped) = decided(
+                rules, sound(1, **{bound.name: edge}), sound(2, **{bound.name: edge + sign * step})
+            )
+            assert kept == ("kept", [], None)
+            assert dropped[:2] == ("dropped", [bound.name])
+
+
+def test_evidence_is_the_measurement() -> None:
+    rules = rules_of(recipe(), "massiveweb")
+    assert [row[2] for row in decided(
+        rules,
+        sound(1, mean_word_length=10.123456789),
+        sound(2, num_words=123_456_789),
+        sound(3, num_words=0, mean_word_length=None, alphabetic_word_fraction=None, language=None, language_score=None),
+    )] == [
+        "mean_word_length=10.1235",
+        "num_words=123456789",
+        "language=None; language_score=None; num_words=0; mean_word_length=None; alphabetic_word_fraction=None",
+    ]  # fmt: skip
+
+
+def test_without_rules_all_are_kept() -> None:
+    assert decided((), sound(1, language="xx", num_words=0)) == [("kept", [], None)]
+
+
+def test_no_documents() -> None:
+    assert decided(LANGUAGE) == []
+
+
+# --- shards
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    rows = [sound(number, num_words=number, language="en" if number % 2 else "de") for number in range(40, 60)]
+    for subset in SUBSETS:
+        task = ShardTask(subset, 0, 1)
+        write_table(tmp_path, f"signals/{task.file('signals')}", pa.Table.from_batches([table(*rows)]))
+    return tmp_path
+
+
+def test_each_subset_gets_its_own_rules(out: Path) -> None:
+    made = recipe(apply={"language": ("massiveweb", "books"), "quality": ("massiveweb",), "repetition": ()})
+    rules = {subset: rules_of(made, subset) for subset in SUBSETS}
+    space = workspace(out, "filter")
+    receipts = {subset: decide_shard(ShardTask(subset, 0, 1), space, rules) for subset in SUBSETS}
+    assert receipts["massiveweb"].counts == Counts("documents", 20, 5, {"language": 10, "num_words": 5}, 0, 5)
+    assert receipts["books"].counts == Counts("documents", 20, 10, {"language": 10}, 0, 10)
+    assert receipts["github"].counts == Counts("documents", 20, 20, {}, 0, 20)
+    rows = rows_of(space.folder, "massiveweb/verdicts-00000-of-00001.parquet")
+    assert [row["id"] for row in rows] == [id_of(number) for number in range(40, 60)]
+    assert rows[0]["reasons"] == ["language", "num_words"]
+
+
+def test_beam_writes_what_the_function_writes(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {subset: rules_of(recipe(), subset) for subset in SUBSETS}
+    tasks = [ShardTask(subset, 0, 1) for subset in SUBSETS]
+    plain, beam = workspace(out, "filter"), workspace(out, "filter", name="-beam")
+    receipts = [decide_shard(task, plain, rules) for task in tasks]
+    run_on_beam(FilterDocuments(beam, rules, str(out / "logs")), tasks, receipts, monkeypatch)
+    assert files_of(beam.folder) == files_of(plain.folder)
