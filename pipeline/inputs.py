@@ -26,7 +26,10 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     """
     found = set()
     for pattern in patterns:
-        matches = storage.glob(root, pattern)
+        try:
+            matches = storage.glob(root, pattern)
+        except ValueError as error:  # a root that holds a wildcard itself
+            raise RecipeError(f"{where}: {error}") from error
         if not matches:
             raise RecipeError(f"{where}: no file matches {storage.join(root, pattern)}; mend paths or --input-root")
         found.update(matches)

@@ -202,7 +202,11 @@ def write_receipt(space: Workspace, receipt: Receipt) -> None:
 
 
 def finished_receipt(folder: str, shard: str) -> Receipt | None:
-    """A shard's receipt, when it is there and the files it names are too, in their sizes."""
+    """A shard's receipt, when it is there and the files it names are too, in their sizes.
+
+    Digests are not compared: files appear whole under their names, so what goes wrong on the way shows as a missing or
+    shorter file, and reading all finished output again would make resuming a large stage as slow as its I/O.
+    """
     path = receipt_path(folder, shard)
     if not storage.exists(path):
         return None

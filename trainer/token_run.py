@@ -88,7 +88,7 @@ def train_on_tokens(
         tokenizer_model: SentencePiece model of those tokens.
         folder: The stage folder.
         scratch: As in ``storage.atomic_writer``.
-        checkpoints: A local folder outside any stage folder; see ``trainer.train.train``.
+        checkpoints: A folder outside any stage folder; see ``trainer.checkpoint.Checkpoints``.
         progress: Called after each step.
 
     Returns:

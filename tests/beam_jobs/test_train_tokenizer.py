@@ -1,31 +1,29 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from job_workspace import (
     article,
-    driver,
     files_of,
     id_of,
-    manifest_of,
     recipe,
     rows_of,
     run_on_beam,
     workspace,
     write_documents,
-    write_lines,
 )
 
 from beam_jobs import train_tokenizer as job
 from beam_jobs.train_tokenizer import SizeDocuments, size_shard, train
 from pipeline.config import TokenizerConfig
-from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
-from pipeline.stage_run import StageError
+from pipeline.manifest import Counts, ShardTask, Workspace
+from pipeline.progress import Progress
+from pipeline.stage_run import StageError, StageRun
 from tokenizer.training import train_tokenizer
 
 SEED = 2
@@ -74,62 +72,53 @@ def expected_sample(sample_bytes: int) -> set[int]:
     return chosen
 
 
-def trained(space: Workspace, monkeypatch: pytest.MonkeyPatch, sample_bytes: int) -> tuple[Receipt, list[str]]:
-    """The receipt, and the texts that the training was given."""
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    return train_tokenizer(DOCUMENTS.values(), 320)
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, model: bytes) -> list[str]:
+    """The texts that the training is given; the smallest samples are too small for any model, so one stands ready."""
     given: list[str] = []
-
-    def remember(texts: object, vocab_size: int) -> bytes:
-        given.extend(texts)  # type: ignore[call-overload]
-        return train_tokenizer(given, vocab_size)
-
-    monkeypatch.setattr(job, "train_tokenizer", remember)
-    config = TokenizerConfig(vocab_size=320, sample_bytes=sample_bytes, seed=SEED)
-    return train(ALL, space, TASKS, config), given
+    monkeypatch.setattr(job, "train_tokenizer", lambda texts, vocab_size: given.extend(texts) or model)
+    return given
 
 
-@pytest.mark.parametrize("sample_bytes", [1, 3_000, 10_000, 1_000_000])
+def config(sample_bytes: int) -> TokenizerConfig:
+    return TokenizerConfig(vocab_size=320, sample_bytes=sample_bytes, seed=SEED)
+
+
+@pytest.mark.parametrize(
+    ("sample_bytes", "least", "most"), [(1, 1, 1), (3_000, 2, 20), (10_000, 20, 39), (10**9, 40, 40)]
+)
 def test_the_sample_is_the_documents_of_smallest_hash(
-    out: Path, monkeypatch: pytest.MonkeyPatch, sample_bytes: int
+    out: Path, given: list[str], sample_bytes: int, least: int, most: int
 ) -> None:
     expected = expected_sample(sample_bytes)
-    assert len(expected) == {1: 1, 1_000_000: 40}.get(sample_bytes, len(expected))
-    assert sample_bytes in (1, 1_000_000) or 1 < len(expected) < 40
-    if sample_bytes == 1:
-        monkeypatch.setattr(job, "tokenizer_card", lambda model, texts: {"sample": {"documents": len(list(texts))}})
-        monkeypatch.setattr(job, "train_tokenizer", lambda texts, size: json.dumps(list(texts)).encode())
-        receipt = train(ALL, space := sized(out), TASKS, TokenizerConfig(sample_bytes=1, seed=SEED))
-        given = json.loads(Path(space.folder, "tokenizer.model").read_text())
-    else:
-        receipt, given = trained(sized(out), monkeypatch, sample_bytes)
+    assert least <= len(expected) <= most
+    receipt = train(ALL, sized(out), TASKS, config(sample_bytes))
     assert given == [text for number, text in DOCUMENTS.items() if number in expected]
     assert receipt.counts == Counts("sampled documents", len(given), len(given), {}, 0, len(given))
 
 
-def test_the_sample_ends_with_the_document_that_reaches_the_size() -> None:
-    """Just so, and one byte more: the oracle itself."""
-    first, second = sorted(DOCUMENTS, key=order)[:2]
-    size = len(DOCUMENTS[first].encode())
-    assert expected_sample(size) == {first}
-    assert expected_sample(size + 1) == {first, second}
-
-
-def test_a_sample_of_just_the_size_takes_no_more(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    eight = sorted(DOCUMENTS, key=order)[:20]
-    size = sum(len(DOCUMENTS[number].encode()) for number in eight)
+def test_a_sample_of_just_the_size_takes_no_more(out: Path, given: list[str]) -> None:
+    size = sum(len(DOCUMENTS[number].encode()) for number in sorted(DOCUMENTS, key=order)[:20])
     for extra, number in ((0, 20), (1, 21)):
-        _, given = trained(sized(out, str(extra)), monkeypatch, size + extra)
+        given.clear()
+        train(ALL, sized(out, str(extra)), TASKS, config(size + extra))
         assert len(given) == number
 
 
-def test_model_and_card_are_of_the_sample(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_and_card_are_of_the_sample(out: Path) -> None:
     space = sized(out)
-    receipt, given = trained(space, monkeypatch, 1_000_000)
+    receipt = train(ALL, space, TASKS, config(10_000))
+    sample = [text for number, text in DOCUMENTS.items() if number in expected_sample(10_000)]
     written = files_of(space.folder)
-    assert written["tokenizer.model"] == train_tokenizer(given, 320)
+    assert written["tokenizer.model"] == train_tokenizer(sample, 320)
     card = json.loads(written["card.json"])
-    assert card["vocab_size"] == 320
-    assert card["sample"]["documents"] == 40
-    assert card["sample"]["bytes"] == sum(len(text.encode()) for text in DOCUMENTS.values())
+    assert (card["vocab_size"], card["sample"]["documents"]) == (320, len(sample))
+    assert card["sample"]["bytes"] == sum(len(text.encode()) for text in sample)
     assert [output.path for output in receipt.outputs] == ["tokenizer.model", "card.json"]
     assert all(output.sha256 == hashlib.sha256(written[output.path]).hexdigest() for output in receipt.outputs)
 
@@ -164,23 +153,29 @@ def test_a_corpus_without_documents_fails_with_what_to_look_at(tmp_path: Path) -
         train(ALL, sized(tmp_path), TASKS, TokenizerConfig(vocab_size=320))
 
 
-def test_held_out_documents_are_never_in_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the stage, which chooses the shards; a subset's own name may begin alike."""
-    given: list[str] = []
-    monkeypatch.setattr(job, "train_tokenizer", lambda texts, size: train_tokenizer(given.extend(texts) or given, size))
-    write_lines(tmp_path / "input/a.jsonl", [f"{article(number)} number{number}" for number in range(60)])
-    made = recipe(tmp_path / "input", corpus={"held_out_fraction": 0.4}, tokenizer={"vocab_size": 330})
-    named = made.model_copy(update={"input": (made.input[0].model_copy(update={"subset": "held_out_news"}),)})
-    out = tmp_path / "out"
-    whole = driver(named, out)
-    for stage in ("extract", "signals", "filter", "signatures", "dedup", "decontaminate", "corpus", "tokenizer"):
-        whole.run(only=stage)
-    (corpus,) = (out / "corpus").iterdir()
-    training = [row["text"] for path in (corpus / "held_out_news").iterdir() for row in rows_of(path, "")]
-    held_out = [row["text"] for path in (corpus / "held_out/held_out_news").iterdir() for row in rows_of(path, "")]
-    assert len(held_out) > 10
+def test_held_out_documents_are_never_in_the_sample(out: Path, given: list[str]) -> None:
+    """The stage chooses the shards; a subset's own name may begin alike."""
+    shards = {shard: list(texts.values()) for shard, texts in TEXTS.items()}
+    for shard in (("held_out_too", 0, 1), ("held_out/news", 0, 1), ("held_out/held_out_too", 0, 1)):
+        numbers = range(100 * (len(shards) + 1), 100 * (len(shards) + 1) + 5)
+        shards[shard] = [article(number) for number in numbers]
+        write_documents(out, ShardTask(*shard), {number: article(number) for number in numbers}, stage="corpus")
+    outputs = [{"path": ShardTask(*shard).file("documents"), "rows": len(texts)} for shard, texts in shards.items()]
+    run = StageRun(
+        stage="tokenizer",
+        recipe=recipe(out, tokenizer={"vocab_size": 320, "seed": SEED}),
+        space=workspace(out, "tokenizer"),
+        manifests={"corpus": {"outputs": outputs}},
+        inputs=(),
+        runner="FnApiRunner",
+        workers=1,
+        beam_options=(),
+        logs=str(out / "logs"),
+        progress=Progress(io.StringIO()),
+    )
+    job.run(run)
+    training = [text for (subset, _, _), texts in shards.items() if "/" not in subset for text in texts]
+    assert len(training) == 45
     assert sorted(given) == sorted(training)
-    assert not set(given) & set(held_out)
-    counts = manifest_of(out, "tokenizer")["counts"]["all"]
-    assert counts["in"] == counts["produced"] == len(training)
-    assert np.all([len(text) for text in given])
+    (receipt,) = run.receipts
+    assert receipt.counts == Counts("sampled documents", 45, 45, {}, 0, 45)
