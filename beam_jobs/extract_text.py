@@ -28,6 +28,7 @@ from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.readers import read_records
 from pipeline.records import Piece, Record
 from pipeline.schema import DOCUMENT_SCHEMA, ID_BYTES, KEPT, RECORD_SCHEMA, document_id
+from pipeline.splitting import offset_kind
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
@@ -143,8 +144,13 @@ def extract_shard(task: ShardTask, space: Workspace, config: ExtractConfig) -> R
 
 
 def _describe(piece: Piece) -> dict[str, Any]:
-    """The full digest of a raw file; the shard that holds its beginning computes it."""
-    return {"path": piece.source, "sha256": storage.sha256_file(piece.path), "bytes": storage.size(piece.path)}
+    """The full digest of a raw file, and what offsets into it count; the shard that holds its beginning says so."""
+    return {
+        "path": piece.source,
+        "sha256": storage.sha256_file(piece.path),
+        "bytes": storage.size(piece.path),
+        "offsets": offset_kind(piece.path, piece.format),
+    }
 
 
 class _Seen(Iterator[Row]):

@@ -23,7 +23,7 @@ from pipeline.config import TokenizerConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
 from pipeline.stage_main import stage_main
-from pipeline.stage_run import StageError, StageRun
+from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 from tokenizer.document_order import document_order
 from tokenizer.training import tokenizer_card, train_tokenizer
@@ -68,13 +68,10 @@ def train(task: ShardTask, space: Workspace, tasks: Sequence[ShardTask], config:
     """Train on the sample and describe the model.
 
     Raises:
-        StageError: The sample is too small for the vocabulary, or has no text.
+        ValueError: The sample is too small for the vocabulary, or has no text.
     """
     highest = _highest_order(space, tasks, config.sample_bytes)
-    try:
-        model = train_tokenizer(_sample(space, tasks, config.seed, highest), config.vocab_size)
-    except ValueError as error:
-        raise StageError(f"tokenizer failed: {error}") from error
+    model = train_tokenizer(_sample(space, tasks, config.seed, highest), config.vocab_size)
     card = tokenizer_card(model, _sample(space, tasks, config.seed, highest))
     outputs = []
     for path, data in ((MODEL, model), (CARD, (json.dumps(card, indent=1, sort_keys=True) + "\n").encode())):

@@ -110,9 +110,7 @@ def report(out: OutArgument) -> None:
 def inspect(
     out: OutArgument,
     verdict: Annotated[Verdict, typer.Option(help="What became of the documents to show.")] = Verdict.KEPT,
-    stage: Annotated[
-        str | None, typer.Option(help="extract, filter, dedup or decontaminate.")
-    ] = None,
+    stage: Annotated[str | None, typer.Option(help="extract, filter, dedup or decontaminate.")] = None,
     reason: Annotated[str | None, typer.Option(help="Dropped or failed for this reason.")] = None,
     subset: Annotated[str | None, typer.Option(help="Of this subset.")] = None,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,

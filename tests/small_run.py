@@ -9,7 +9,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -134,6 +135,17 @@ def start(
         text=True,
         env={**_environment(), **(environment or {})},
     )
+
+
+def wait_for(condition: Callable[[], bool], running: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something is so, while a process runs that is to bring it about."""
+    end = time.monotonic() + 120
+    while not condition():
+        if running is not None and running.poll() is not None and not condition():
+            raise AssertionError(f"the run ended first: {running.communicate()}")
+        if time.monotonic() > end:
+            raise AssertionError("it never came to that")
+        time.sleep(0.001)
 
 
 def _run_words(recipe: Path, out: Path) -> tuple[str, ...]:

@@ -11,14 +11,13 @@ import json
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from small_run import REPOSITORY, STAGES, files_of, run, start, write_input
+from small_run import REPOSITORY, STAGES, files_of, run, start, wait_for, write_input
 
 from pipeline.run_state import LockedError, locked
 from pipeline.site_server import serve
@@ -123,12 +122,12 @@ class Gated:
 
     def reached(self) -> None:
         """Wait until all are written that may be."""
-        wait_for(lambda: len(self.written()) == self._after, self)
+        wait_for(lambda: len(self.written()) == self._after, self.process)
 
     def held(self) -> int:
         """Wait until a process is stopped at the gate; gives its id."""
         held = self._folder / "held"
-        wait_for(lambda: held.exists() and held.read_text().endswith("\n"), self)
+        wait_for(lambda: held.exists() and held.read_text().endswith("\n"), self.process)
         return int(held.read_text())
 
     def open(self) -> None:
@@ -196,16 +195,6 @@ def state_of(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return ""
-
-
-def wait_for(condition: Callable[[], bool], run: Gated | None = None, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        if run is not None and run.process.poll() is not None and not condition():
-            raise AssertionError(f"the run ended first: {run.process.communicate()}")
-        if time.monotonic() > end:
-            raise AssertionError("it never came to that")
-        time.sleep(0.001)
 
 
 def gone(family: Sequence[int]) -> None:
@@ -467,7 +456,7 @@ def test_interrupted_and_once_more_while_it_saves_its_state(line: Line, workers:
     gated.held()
     family = gated.family()
     gated.process.send_signal(signal.SIGINT)
-    wait_for(gated.stuck, gated)
+    wait_for(gated.stuck, gated.process)
     gated.process.send_signal(signal.SIGINT)
     assert "Traceback" not in gated.ends(130)
     run(line.recipe, out, "--workers", "2", "--only", "filter")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from job_workspace import (
-    article,
     driver,
     files_of,
     folder_of,
@@ -23,9 +22,7 @@ from job_workspace import (
     rows_of,
     run_on_beam,
     workspace,
-    write_lines,
 )
-from job_workspace import recipe as news_recipe
 
 from beam_jobs.extract_text import ExtractText, extract_shard
 from pipeline.config import ExtractConfig, InputConfig, Recipe
@@ -313,7 +310,7 @@ def test_every_record_of_bad_files_is_kept_dropped_or_failed(bad: Path, shared: 
 
 
 def test_bad_files_have_failures_and_documents(bad: Path) -> None:
-    """Which, the readers' tests say: here only that neither table is empty, nor reasons all alike."""
+    """What stands in each, the readers' tests say."""
     records = tables(bad, "warc-subset", "records")
     failed = Counter((record["source"], record["reason"]) for record in records if record["outcome"] == "failed")
     assert failed["warc-bad/derived-truncated-midmember.warc.gz", "truncated"] == 1
@@ -342,69 +339,3 @@ def test_bad_files_give_the_same_alone_as_together(bad: Path, shared: Path, tmp_
         receipt, _, records = extract(tmp_path, Piece(str(path), source, "warc-subset", "warc"), name=path.name)
         assert records == [record for record in expected if record["source"] == source]
         receipt.check()
-
-
-# --- limits
-
-
-@pytest.fixture(scope="module")
-def articles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three files of thirty documents of one to four sentences, and an empty one in each file."""
-    root = tmp_path_factory.mktemp("articles")
-    for name, numbers in (("a", range(12)), ("b", range(12, 13)), ("c", range(13, 30))):
-        write_lines(root / f"{name}.jsonl", [*(article(number, 1 + number % 4) for number in numbers), ""])
-    return root
-
-
-def limited(root: Path, out: Path, shard_input_bytes: int, **limits: int) -> tuple[list[dict], list[dict]]:
-    """Documents and records of a run of extract, in the order of the input."""
-    made = news_recipe(root, extract={"shard_input_bytes": shard_input_bytes})
-    part = made.input[0].model_copy(update=limits)
-    driver(made.model_copy(update={"input": (part,)}), out).run(only="extract")
-    return tables(out, "news", "documents"), tables(out, "news", "records")
-
-
-@pytest.fixture(scope="module")
-def unlimited(articles: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    return limited(articles, tmp_path_factory.mktemp("unlimited"), 2_000)[0]
-
-
-def smallest(documents: Iterable[dict], limit: int, max_bytes: int) -> set[bytes]:
-    """The obvious way: take documents by id until the next would be one too many or too much."""
-    taken: set[bytes] = set()
-    room = max_bytes
-    for row in sorted(documents, key=lambda row: row["id"]):
-        room -= len(row["text"].encode())
-        if (limit and len(taken) == limit) or (max_bytes and room < 0):
-            break
-        taken.add(row["id"])
-    return taken
-
-
-@pytest.mark.parametrize(
-    ("limit", "max_bytes", "reasons"),
-    [
-        (7, 0, {"limit": 23, "empty": 3}),
-        (1000, 0, {"empty": 3}),
-        (0, 3000, None),
-        (0, 1, {"max_bytes": 30, "empty": 3}),
-        (5, 100_000, {"limit": 25, "empty": 3}),
-    ],
-)
-def test_limits_keep_the_documents_of_smallest_id(
-    articles: Path, unlimited: list[dict], tmp_path: Path, limit: int, max_bytes: int, reasons: dict | None
-) -> None:
-    expected = smallest(unlimited, limit, max_bytes)
-    documents, records = limited(articles, tmp_path, 2_000, limit=limit, max_bytes=max_bytes)
-    assert documents == [row for row in unlimited if row["id"] in expected]
-    found = Counter(record["reason"] for record in records if record["outcome"] == "dropped")
-    assert found == (reasons or {"max_bytes": 30 - len(expected), "empty": 3})
-    assert len(records) == 33
-
-
-def test_a_limit_chooses_the_same_whatever_the_shards(articles: Path, tmp_path: Path) -> None:
-    runs = [
-        limited(articles, tmp_path / str(size), size, limit=9, max_bytes=4_000)[0] for size in (700, 2_000, 1_000_000)
-    ]
-    assert runs[0] == runs[1] == runs[2]
-    assert 3 < len(runs[0]) <= 9

@@ -23,7 +23,7 @@ from beam_jobs.train_tokenizer import SizeDocuments, size_shard, train
 from pipeline.config import TokenizerConfig
 from pipeline.manifest import Counts, ShardTask, Workspace
 from pipeline.progress import Progress
-from pipeline.stage_run import StageError, StageRun
+from pipeline.stage_run import StageRun
 from tokenizer.training import train_tokenizer
 
 SEED = 2
@@ -142,14 +142,14 @@ def test_beam_writes_what_the_function_writes(out: Path, monkeypatch: pytest.Mon
     ("vocab_size", "message"), [(30_000, "too small for 30,000 pieces; set .* vocab_size to at most"), (9, "need")]
 )
 def test_a_vocabulary_that_does_not_fit_fails_with_what_to_set(out: Path, vocab_size: int, message: str) -> None:
-    with pytest.raises(StageError, match=f"tokenizer failed: .*{message}"):
+    with pytest.raises(ValueError, match=message):
         train(ALL, sized(out), TASKS, TokenizerConfig(vocab_size=vocab_size, seed=SEED))
 
 
 def test_a_corpus_without_documents_fails_with_what_to_look_at(tmp_path: Path) -> None:
     for shard in TEXTS:
         write_documents(tmp_path, ShardTask(*shard), {}, stage="corpus")
-    with pytest.raises(StageError, match="the tokenizer's sample has no text"):
+    with pytest.raises(ValueError, match="the tokenizer's sample has no text"):
         train(ALL, sized(tmp_path), TASKS, TokenizerConfig(vocab_size=320))
 
 
