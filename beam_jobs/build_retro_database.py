@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -51,7 +52,7 @@ def write_card(task: ShardTask, space: Workspace, config: RetroConfig, layout: L
     keyed = [shard for shard in layout.key_shards if shard.num_keys]
     card = {
         "chunk_len": layout.chunk_len,
-        "encoder": config.encoder,
+        "encoder": posixpath.basename(config.encoder.rstrip("/")),
         "num_chunks": layout.num_chunks,
         "num_keys": layout.num_keys,
         "num_neighbours": layout.num_neighbours,

@@ -121,7 +121,9 @@ def note_finished(logs: str, scratch: str, receipt: Receipt, seconds: float) -> 
         "worker": f"{socket.gethostname()}-{os.getpid()}",
         "seconds": round(seconds, 3),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "rows": receipt.counts.entered if receipt.counts else sum(output.rows for output in receipt.outputs),
+        "rows": receipt.counts.entered
+        if receipt.counts
+        else max((output.rows for output in receipt.outputs), default=0),
     }
     path = storage.join(logs, f"{receipt.shard}.json")
     storage.write_bytes(path, json.dumps(note).encode(), scratch)

@@ -341,8 +341,18 @@ def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
         for part in recipe.input
     )
     evaluation = tuple(_absolute(base, pattern) for pattern in recipe.decontaminate.evaluation)
-    decontaminate = recipe.decontaminate.model_copy(update={"evaluation": evaluation})
-    return recipe.model_copy(update={"input": parts, "decontaminate": decontaminate})
+    sections = {
+        "decontaminate": recipe.decontaminate.model_copy(update={"evaluation": evaluation}),
+        "signals": _with_absolute(recipe.signals, "language_model", base),
+        "retro": _with_absolute(recipe.retro, "encoder", base),
+    }
+    return recipe.model_copy(update={"input": parts, **sections})
+
+
+def _with_absolute(section: StageConfig, key: str, base: str) -> StageConfig:
+    """A section whose model is a path from ``base`` on; an asset's name has no slash and stays."""
+    name = getattr(section, key)
+    return section.model_copy(update={key: _absolute(base, name)}) if "/" in name else section
 
 
 def _absolute(base: str, path: str) -> str:

@@ -97,6 +97,15 @@ def _decontaminate_config(recipe: Recipe) -> dict[str, Any]:
     return {**section, "apply": _applied(recipe, "decontaminate")}
 
 
+def _signals_config(recipe: Recipe) -> dict[str, Any]:
+    # the model's content is an input of the stage; where it lies is this machine's own
+    return {**_section("signals")(recipe), "language_model": os.path.basename(recipe.signals.language_model)}
+
+
+def _retro_config(recipe: Recipe) -> dict[str, Any]:
+    return {**_section("retro")(recipe), "encoder": os.path.basename(recipe.retro.encoder.rstrip("/"))}
+
+
 def _train_config(recipe: Recipe) -> dict[str, Any]:
     return {**_section("train")(recipe), "mixture": _section("mixture")(recipe)}
 
@@ -118,9 +127,7 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
     Stage("extract", ("crawl",), "beam_jobs.extract_text", 1, _extract_config, extract_inputs),
-    Stage(
-        "signals", ("extract",), "beam_jobs.measure_signals", 1, _section("signals"), _language_model, follows="extract"
-    ),
+    Stage("signals", ("extract",), "beam_jobs.measure_signals", 1, _signals_config, _language_model, follows="extract"),
     Stage("filter", ("signals",), "beam_jobs.filter_documents", 1, _filter_config, follows="signals"),
     Stage(
         "signatures",
@@ -164,7 +171,7 @@ STAGES: tuple[Stage, ...] = (
         ("dedup", "tokenizer", "tokens"),
         "beam_jobs.build_retro_database",
         1,
-        _section("retro"),
+        _retro_config,
         _encoder_inputs,
         follows="tokens",
         enabled=lambda r: bool(r.retro.encoder),

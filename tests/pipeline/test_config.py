@@ -81,3 +81,10 @@ def test_digest_is_of_content_not_order() -> None:
 @pytest.mark.parametrize("name", ["sample", "massivetext", "quickstart"])
 def test_shipped_recipes_are_valid(name: str) -> None:
     load_recipe(str(Path(__file__).parents[2] / "pipeline" / "recipes" / f"{name}.toml"))
+
+
+def test_models_given_as_paths_start_from_the_recipe(tmp_path: Path) -> None:
+    own = '[signals]\nlanguage_model = "models/mine.ftz"\n[retro]\nencoder = "hash"\n'
+    recipe = load_recipe(write(tmp_path, MINIMAL + own))
+    assert recipe.signals.language_model == str(tmp_path / "models" / "mine.ftz")
+    assert recipe.retro.encoder == "hash"
