@@ -92,7 +92,8 @@ def test_each_record_has_its_row_and_each_kept_one_its_document(tmp_path: Path, 
 def test_the_receipt_describes_input_and_outputs(tmp_path: Path, lines: Path) -> None:
     receipt, _, _ = extract(tmp_path, whole(lines, "news", "jsonl"))
     data = lines.read_bytes()
-    assert receipt.inputs == ({"path": "a.jsonl", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)},)
+    read = {"path": "a.jsonl", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "offsets": "byte"}
+    assert receipt.inputs == (read,)
     written = files_of(tmp_path / "extract")
     assert [output.path for output in receipt.outputs] == sorted(written)
     for output, rows in zip(receipt.outputs, (600, 603), strict=True):
@@ -179,25 +180,26 @@ def _member(path: Path, row: dict) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "format", "raw", "least"),
+    ("name", "format", "raw", "offsets", "least"),
     [
-        ("warc-real/IAH-urls-wget.warc.gz", "warc", _stored, 3),
-        ("warc-bad/aut-issue-493.warc", "warc", _stored, 1),
-        ("warc-bad/derived-single-member.warc.gz", "warc", _gunzipped, 5),
-        ("wet/whirlwind.warc.wet.gz", "wet", _stored, 1),
-        ("news/realnews_tiny.jsonl.gz", "jsonl", _gunzipped, 5),
-        ("c4/c4-sample.01.json.gz", "c4", _gunzipped, 10),
-        ("books/pg1232.txt.gz", "gutenberg", _stored, 1),
-        ("books/pg1232.txt.gz", "text", _stored, 1),
-        ("code/sindresorhus__slugify.tar.gz", "code", _member, 5),
-        ("wikipedia/nlwiki-20140927-pages-articles-sample.xml.bz2", "wikipedia", _bunzipped, 3),
+        ("warc-real/IAH-urls-wget.warc.gz", "warc", _stored, "gzip member", 3),
+        ("warc-bad/aut-issue-493.warc", "warc", _stored, "byte", 1),
+        ("warc-bad/derived-single-member.warc.gz", "warc", _gunzipped, "decompressed byte", 5),
+        ("wet/whirlwind.warc.wet.gz", "wet", _stored, "gzip member", 1),
+        ("news/realnews_tiny.jsonl.gz", "jsonl", _gunzipped, "decompressed byte", 5),
+        ("c4/c4-sample.01.json.gz", "c4", _gunzipped, "decompressed byte", 10),
+        ("books/pg1232.txt.gz", "gutenberg", _stored, "file", 1),
+        ("books/pg1232.txt.gz", "text", _stored, "file", 1),
+        ("code/sindresorhus__slugify.tar.gz", "code", _member, "archive member", 5),
+        ("wikipedia/nlwiki-20140927-pages-articles-sample.xml.bz2", "wikipedia", _bunzipped, "decompressed byte", 3),
     ],
 )
 def test_ids_and_places_lead_back_to_the_raw_bytes(
-    tmp_path: Path, shared: Path, name: str, format: str, raw: Callable[[Path, dict], bytes], least: int
+    tmp_path: Path, shared: Path, name: str, format: str, raw: Callable[[Path, dict], bytes], offsets: str, least: int
 ) -> None:
     path = shared / name
-    _, documents, _ = extract(tmp_path, Piece(str(path), name, "a-subset", format))
+    receipt, documents, _ = extract(tmp_path, Piece(str(path), name, "a-subset", format))
+    assert receipt.inputs[0]["offsets"] == offsets
     assert len(documents) >= least
     for row in documents[:: max(1, len(documents) // 10)]:
         assert row["id"] == identity("a-subset", name, row["member"], row["offset"], raw(path, row))
@@ -207,7 +209,8 @@ def test_ids_and_places_lead_back_to_the_raw_bytes(
 def test_a_parquet_rows_id_is_of_its_text(tmp_path: Path) -> None:
     texts = [f"text {number} \u00e9" for number in range(5)]
     pq.write_table(pa.table({"text": texts, "other": range(5)}), tmp_path / "a.parquet", row_group_size=2)
-    _, documents, _ = extract(tmp_path, whole(tmp_path / "a.parquet", "news", "parquet"))
+    receipt, documents, _ = extract(tmp_path, whole(tmp_path / "a.parquet", "news", "parquet"))
+    assert receipt.inputs[0]["offsets"] == "row"
     assert [(row["offset"], row["length"]) for row in documents] == [(number, 1) for number in range(5)]
     expected = [identity("news", "a.parquet", "", number, text.encode()) for number, text in enumerate(texts)]
     assert [row["id"] for row in documents] == expected
