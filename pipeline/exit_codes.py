@@ -46,6 +46,7 @@ def _run(command: Callable[[], object]) -> int:
     except (RecipeError, AssetError, LockedError, FileExistsError) as error:
         return _say(f"refused: {error}", REFUSED)
     except (KeyboardInterrupt, typer.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break off the way out
         return _say("interrupted; run the same command again to go on from here", INTERRUPTED)
     except (AccountingError, StageError) as error:
         return _say(f"failed: {error}", FAILED)

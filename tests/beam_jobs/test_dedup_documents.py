@@ -26,6 +26,7 @@ from job_workspace import (
     run_on_beam,
     workspace,
     write_documents,
+    write_table,
     write_verdicts,
 )
 
@@ -187,6 +188,16 @@ def test_documents_shorter_than_a_shingle_are_only_exact_deduplicated(tmp_path: 
     line = one_shard(tmp_path, texts)
     assert line.dropped == {2: "exact_duplicate", 6: "exact_duplicate"}
     assert line.groups() == {frozenset({1, 2}), frozenset({5, 6})}
+
+
+def test_a_candidate_pair_without_signatures_is_no_edge(tmp_path: Path) -> None:
+    """As when the first halves of two exact hashes are equal by chance: nothing is estimated from empty signatures."""
+    line = Line(tmp_path, {("news", 0, 1): {1: "one two", 2: "three four", 3: words("a", 0, 30)}})
+    (task,) = line.tasks
+    pairs = pa.table({"a": pa.array([0, 0, 1], pa.uint64()), "b": pa.array([1, 2, 2], pa.uint64())})
+    write_table(Path(line.work.folder), task.file("candidates"), pairs)
+    job.verify_shard(task, line.work, line.tasks, CONFIG)
+    assert rows_of(line.work.folder, task.file("edges")) == []
 
 
 def test_absent_documents_meet_nobody(tmp_path: Path) -> None:
