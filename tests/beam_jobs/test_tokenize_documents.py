@@ -19,7 +19,7 @@ from tokenizer.vocabulary import BOS_ID, EOS_ID
 
 SEED = 5
 TEXTS = {
-    ("news", 0, 3): {number: article(number, 1 + number % 3) for number in range(30)},
+    ("news", 0, 3): {number: article(number, 1 + number % 3) for number in reversed(range(30))},
     ("news", 1, 3): {},
     ("news", 2, 3): {30: "", 31: "Zwölf Boxkämpfer \u2581 日本\n\n", 32: article(32, 40)},
     ("c4", 0, 1): {number: article(number) for number in range(40, 45)},

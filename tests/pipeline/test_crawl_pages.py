@@ -418,7 +418,7 @@ def test_robots_elsewhere_that_nobody_may_ask(site: Any, tmp_path: Path, locatio
 
 
 def test_user_agent_needs_a_product_token(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="product token"):
+    with pytest.raises(ValueError, match="product and contact"):
         run_crawl(tmp_path, config("http://a.test/", user_agent="(+https://example.org)"), {})
 
 
