@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.manifest import AccountingError, Counts
+from pipeline.manifest import AccountingError, Counts, Receipt
 from pipeline.schema import DROPPED, FAILED, KEPT
+
+# kind of table -> the column that tells failed rows, and those that say where
+_FAILED_ROWS = {
+    "records": ("outcome", ("source", "offset", "reason", "error")),
+    "verdicts": ("verdict", ("id", "reason", "evidence")),
+}
 
 
 def count_records(path: str, entered: int, documents_path: str) -> Counts:
@@ -50,6 +56,24 @@ def count_present(path: str, column: str, entered: int) -> Counts:
         values = pq.read_table(stream, columns=[column])[column]
     present = len(values) - int(values.null_count)
     return Counts("documents", entered, present, {}, 0, present)
+
+
+def first_failed(folder: str, receipts: Iterable[Receipt], subset: str, number: int = 5) -> list[str]:
+    """The first failed rows of a subset, a line each: where the record stands, or the document's id, and why."""
+    lines: list[str] = []
+    for output in (output for receipt in receipts if receipt.subset == subset for output in receipt.outputs):
+        kind = output.path.rpartition("/")[2].split("-")[0]
+        if kind in _FAILED_ROWS and len(lines) < number:
+            lines += _failed_rows(storage.join(folder, output.path), *_FAILED_ROWS[kind])
+    return lines[:number]
+
+
+def _failed_rows(path: str, outcome: str, shown: tuple[str, ...]) -> Iterator[str]:
+    with storage.open_read(path) as stream:
+        rows = pq.read_table(stream, columns=list(shown), filters=[(outcome, "==", FAILED)]).to_pylist()
+    for row in rows:
+        where, *rest = (value.hex() if isinstance(value, bytes) else str(value) for value in row.values())
+        yield f"{where}: {', '.join(rest)}"
 
 
 def _num_rows(path: str) -> int:

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.config import RecipeError, load_recipe
+from pipeline.config import RecipeError
 from pipeline.exit_codes import run_and_exit
+from pipeline.recipe import load_recipe
 
 app = typer.Typer(
     name="massivetext",
@@ -68,6 +69,7 @@ def run(
     limit: Limit = 0,
     sets: Sets = None,
     runner: Runner = None,
+    verify: Annotated[bool, typer.Option("--verify", help="First compare all files with their sha256.")] = False,
 ) -> None:
     """Run a recipe: every stage that is not up to date. What stands after -- goes to Beam."""
     overrides = list(sets or [])
@@ -77,13 +79,13 @@ def run(
     if context.args != (words[words.index("--") + 1 :] if "--" in words else []):
         raise RecipeError(f"unexpected arguments {context.args}; what is meant for Beam stands after --")
     resolved = load_recipe(_recipe_path(recipe), overrides, input_root, limit)
-    _run(resolved, out, only, context.args)
+    _run(resolved, out, only, context.args, verify)
 
 
-def _run(recipe: Any, out: str, only: str | None, beam_options: list[str]) -> None:
+def _run(recipe: Any, out: str, only: str | None, beam_options: list[str], verify: bool = False) -> None:
     from pipeline.conduct import run_recipe  # what it needs takes a second to import: not for --help
 
-    run_recipe(recipe, out, only, beam_options)
+    run_recipe(recipe, out, only, beam_options, verify)
 
 
 @app.command(epilog=_example("massivetext status out/"))

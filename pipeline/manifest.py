@@ -34,7 +34,22 @@ _VERSIONED = (
 
 
 class AccountingError(RuntimeError):
-    """A stage whose sums do not balance, or that failed on more documents than allowed; it commits nothing."""
+    """A stage whose sums do not balance; it commits nothing."""
+
+
+class TooManyFailedError(AccountingError):
+    """A stage that failed on more of a subset than ``max_failed_fraction``.
+
+    Attributes:
+        subset: Which.
+    """
+
+    def __init__(self, where: str, subset: str, counts: Counts, fraction: float) -> None:
+        super().__init__(
+            f"{where}, {subset}: {counts.failed} of {counts.entered} {counts.unit} failed, more than "
+            f"max_failed_fraction = {fraction}; mend the input or raise [run] max_failed_fraction"
+        )
+        self.subset = subset
 
 
 @dataclass(frozen=True)
@@ -109,22 +124,17 @@ class Counts:
             _sum(self.extra, other.extra),
         )
 
-    def check(self, where: str, max_failed_fraction: float = 1.0) -> None:
-        """Refuse sums that do not balance, and too many failures.
+    def check(self, where: str) -> None:
+        """Refuse sums that do not balance.
 
         Raises:
-            AccountingError: Something was lost or counted twice, or more than ``max_failed_fraction`` failed.
+            AccountingError: Something was lost or counted twice.
         """
         left = self.kept + sum(self.dropped.values()) + self.failed
         if left != self.entered:
             raise AccountingError(
                 f"{where}: {self.entered} {self.unit} entered, but {self.kept} kept + {sum(self.dropped.values())} "
                 f"dropped + {self.failed} failed = {left}; nothing is committed"
-            )
-        if self.failed > max_failed_fraction * self.entered:
-            raise AccountingError(
-                f"{where}: {self.failed} of {self.entered} {self.unit} failed, more than max_failed_fraction = "
-                f"{max_failed_fraction}; see the failed rows, then mend the input or raise [run] max_failed_fraction"
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -219,7 +229,12 @@ def finished_receipt(folder: str, shard: str) -> Receipt | None:
 
 
 def total_counts(receipts: Iterable[Receipt], max_failed_fraction: float, where: str) -> dict[str, Counts]:
-    """Sum the shards of each subset and check the sums."""
+    """Sum the shards of each subset and check the sums.
+
+    Raises:
+        AccountingError: Something was lost or counted twice.
+        TooManyFailedError: More than ``max_failed_fraction`` of a subset failed.
+    """
     totals: dict[str, Counts] = {}
     for receipt in receipts:
         if receipt.counts is not None:
@@ -227,7 +242,8 @@ def total_counts(receipts: Iterable[Receipt], max_failed_fraction: float, where:
             before = totals.get(receipt.subset)
             totals[receipt.subset] = before + receipt.counts if before else receipt.counts
     for subset, counts in totals.items():
-        counts.check(f"{where}, {subset}", max_failed_fraction)
+        if counts.failed > max_failed_fraction * counts.entered:
+            raise TooManyFailedError(where, subset, counts, max_failed_fraction)
     return dict(sorted(totals.items()))
 
 
@@ -240,7 +256,7 @@ def build_manifest(
     receipts: Iterable[Receipt],
     counts: Mapping[str, Counts],
 ) -> dict[str, Any]:
-    """The manifest of a finished stage , with its fields in the order of their names."""
+    """The manifest of a finished stage, with its fields in the order of their names."""
     receipts = list(receipts)
     entries = [entry for receipt in receipts for entry in receipt.inputs] + list(inputs)
     read = {(str(entry["path"]), str(entry["sha256"])): dict(entry) for entry in entries}  # two roots may share a path

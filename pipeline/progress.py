@@ -42,7 +42,7 @@ class Progress:
         """Begin a step."""
         self._label, self._started, self._shown = label, time.monotonic(), time.monotonic()
 
-    def update(self, done: int, total: int, rows: float = 0, before: int = 0) -> None:
+    def update(self, done: int, total: int, rows: float = 0, before: int = 0, unit: str = "shards") -> None:
         """Say how far the step is; cheap to call often.
 
         Args:
@@ -50,9 +50,10 @@ class Progress:
             total: All shards.
             rows: Documents of the shards finished since the step began.
             before: Shards that were finished before it began, and say nothing of its rate.
+            unit: What is counted in place of shards.
         """
         elapsed = max(time.monotonic() - self._started, 1e-9)
-        parts = [f"{self._label} {done}/{total} shards"]
+        parts = [f"{self._label} {done:,}/{total:,} {unit}"]
         if rows:
             parts.append(f"{human(rows)} docs  {human(rows / elapsed)} docs/s")
         if before < done < total:

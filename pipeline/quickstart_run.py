@@ -15,10 +15,11 @@ from rich.table import Table
 
 from pipeline import assets, storage
 from pipeline.conduct import run_recipe
-from pipeline.config import Recipe, digest, load_recipe
+from pipeline.config import Recipe, digest
 from pipeline.finished import finished_stage
 from pipeline.progress import human
 from pipeline.quickstart import ASSETS, prepare
+from pipeline.recipe import load_recipe
 from pipeline.site_server import serve
 
 RECIPE = str(Path(__file__).parent / "recipes" / "quickstart.toml")

@@ -32,6 +32,6 @@ def stage_main(stage: str, argv: Sequence[str] | None = None) -> None:
 
 def _run(stage: str, known: argparse.Namespace, beam_options: list[str]) -> None:
     from pipeline.conduct import run_recipe
-    from pipeline.config import load_recipe
+    from pipeline.recipe import load_recipe
 
     run_recipe(load_recipe(known.recipe, known.set, known.input_root), known.out, stage, beam_options)

@@ -21,10 +21,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from beam_jobs import shard_map
 from pipeline import assets, storage
 from pipeline.config import InputConfig, Recipe
+from pipeline.driver import Driver
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.progress import Progress
 from pipeline.schema import ABSENT, DOCUMENT_SCHEMA, DROPPED, KEPT, VERDICT_SCHEMA
-from pipeline.stages import Driver
 
 BUNDLE_REPEAT = 2  # times that a bundle is run again
 

@@ -42,6 +42,7 @@ RULES = {
     "beam_jobs.*": (set(FOLDERS), HEAVY - {"jax", "flax", "optax", "orbax", "typer", "jinja2"}),
     "pipeline.cli": ({"pipeline"}, {"typer"}),
     "pipeline.stages": ({"pipeline"}, set()),
+    "pipeline.driver": ({"pipeline"}, set()),
     "pipeline.train_stage": (set(FOLDERS), HEAVY - {"apache_beam", "typer"}),
     "pipeline.*": ({"pipeline", "filters"}, HEAVY - {"apache_beam", "jax", "flax", "optax", "orbax", "grain"}),
 }

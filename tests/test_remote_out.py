@@ -11,9 +11,9 @@ from small_run import STAGES, write_input
 
 from pipeline import storage
 from pipeline.conduct import run_recipe
-from pipeline.config import load_recipe
+from pipeline.driver import Driver
 from pipeline.progress import Progress
-from pipeline.stages import Driver
+from pipeline.recipe import load_recipe
 
 OVERRIDES = ["run.workers=1", "run.max_failed_fraction=0.02"]
 

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from pipeline import storage
-from pipeline.config import RecipeError, load_recipe
+from pipeline.config import RecipeError
+from pipeline.recipe import load_recipe
 from trainer.token_run import BelowExpectation, train_on_tokens
 from trainer.train import TrainingDiverged
 

@@ -12,9 +12,10 @@ from beam_jobs.measure_signals import signals_schema
 from filters.bounds import Bound, OneOf
 from filters.quality import QUALITY_BOUNDS
 from filters.repetition import REPETITION_BOUNDS
-from pipeline.config import InputConfig, Recipe, RecipeError, load_recipe
+from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.config_checks import check
 from pipeline.manifest import Counts, ShardTask
+from pipeline.recipe import load_recipe
 
 SUBSETS = ("massiveweb", "books", "github")
 LANGUAGE = (OneOf("language", ("en",)), Bound("language_score", low=0.65))

@@ -14,9 +14,9 @@ from job_workspace import article, driver, files_of, finished_run, folder_of, ma
 
 from pipeline.accounting import count_present, count_records, count_rows, count_verdicts
 from pipeline.config import Recipe
+from pipeline.driver import check_chain
 from pipeline.manifest import AccountingError, Counts
 from pipeline.schema import DOCUMENT_SCHEMA, RECORD_SCHEMA, VERDICT_SCHEMA
-from pipeline.stages import check_chain
 from pipeline.storage import ParquetShardWriter
 
 
@@ -181,8 +181,14 @@ def test_failures_up_to_the_fraction_are_allowed(tmp_path: Path, fraction: float
         stream.write("broken\n[]\n")
     made = recipe(tmp_path / "input", run={"max_failed_fraction": fraction})
     if is_refused:
-        with pytest.raises(AccountingError, match="extract, news: 2 of 10 records failed, more than max_failed_fract"):
+        message = "extract, news: 2 of 10 records failed, more than max_failed_fraction = 0.1999"
+        with pytest.raises(AccountingError, match=message) as refused:
             driver(made, tmp_path / "out").run(only="extract")
+        rows = str(refused.value).splitlines()[1:]
+        size = sum(len(line) for line in (tmp_path / "input" / "a.jsonl").read_bytes().splitlines(keepends=True)[:8])
+        assert [row.split(":")[0].strip() for row in rows] == ["a.jsonl", "a.jsonl"]
+        assert f" {size}, " in rows[0]
+        assert f" {size + len('broken') + 1}, " in rows[1]
         assert list((tmp_path / "out" / "extract").glob("*/manifest.json")) == []
     else:
         driver(made, tmp_path / "out").run(only="extract")

@@ -9,6 +9,7 @@ from pipeline.manifest import (
     Counts,
     Receipt,
     ShardTask,
+    TooManyFailedError,
     Workspace,
     build_manifest,
     finished_receipt,
@@ -30,9 +31,10 @@ def test_sums_that_do_not_balance_are_refused() -> None:
 
 
 def test_too_many_failures_are_refused_just_above_the_fraction() -> None:
-    counts(100, 99, 1).check("here", 0.01)
-    with pytest.raises(AccountingError, match=r"2 of 100 documents failed, more than max_failed_fraction = 0\.01"):
-        counts(100, 98, 2).check("here", 0.01)
+    total_counts([Receipt("a", (), (), counts(100, 99, 1), "news")], 0.01, "filter")
+    message = r"filter, news: 2 of 100 documents failed, more than max_failed_fraction = 0\.01"
+    with pytest.raises(TooManyFailedError, match=message):
+        total_counts([Receipt("a", (), (), counts(100, 98, 2), "news")], 0.01, "filter")
 
 
 def test_totals_are_by_subset_and_reason() -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from pipeline import assets, quickstart, storage
 from pipeline.assets import Asset, AssetError, AssetFile
-from pipeline.config import load_recipe
 from pipeline.quickstart import Site, prepare
+from pipeline.recipe import load_recipe
 from pipeline.site_server import serve
 
 PAGE = "<!DOCTYPE html><title>{}</title><a href='other.html'>on</a>".format

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import RecipeError, digest, load_recipe
+from pipeline.config import RecipeError, digest
+from pipeline.recipe import load_recipe
 
 MINIMAL = '[[input]]\nsubset = "news"\nformat = "jsonl"\npaths = ["news/*.jsonl"]\n'
 
