@@ -56,7 +56,7 @@ class ExtractText(ShardMap):
 
 def run(stage: StageRun) -> None:
     """Extract every shard of the plan."""
-    files = list(stage.inputs)
+    files = [file for file in stage.inputs if "input" in file]  # not the blocklists
     if "crawl" in stage.manifests:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
     tasks = _bound(stage, plan_shards(stage.recipe, files))
@@ -174,19 +174,14 @@ class _Seen(Iterator[Row]):
 def _read(pieces: list[Piece], config: ExtractConfig) -> Iterator[Row]:
     for piece in pieces:
         for record in read_records(piece, config):
-            place = (piece.subset, piece.source, record.member, record.offset)
+            place = (piece.subset, record.source or piece.source, record.member, record.offset)
             yield piece, record, document_id(*place, record.raw_sha256) if record.outcome == KEPT else b""
-
-
-def _dropped(row: Row, reason: str) -> Row:
-    piece, record, _ = row
-    return piece, Record.dropped(record.offset, record.length, reason, record.url, record.member), b""
 
 
 def _limited(rows: Iterator[Row], last_id: bytes, reason: str) -> Iterator[Row]:
     """Drop the documents above the last id that is kept."""
     for row in rows:
-        yield _dropped(row, reason) if row[2] > last_id else row
+        yield (row[0], row[1].but_dropped(reason), b"") if row[2] > last_id else row
 
 
 def _write(rows: Iterator[Row], records: ParquetShardWriter, documents: ParquetShardWriter) -> None:
@@ -216,13 +211,14 @@ def _flush(
 def _record_row(row: Row) -> dict[str, Any]:
     piece, record, identity = row
     return {
-        "source": piece.source,
+        "source": record.source or piece.source,
         "offset": record.offset,
         "length": record.length,
         "url": record.url,
         "outcome": record.outcome,
         "reason": record.reason,
         "error": record.error,
+        "refers_to": record.refers_to,
         "num_documents": int(bool(identity)),
     }
 
@@ -235,7 +231,7 @@ def _document_row(row: Row) -> dict[str, Any]:
     return {
         "id": identity,
         "subset": piece.subset,
-        "source": piece.source,
+        "source": record.source or piece.source,
         "offset": record.offset,
         "length": record.length,
         "member": record.member,

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PAPER_SUBSETS = ("massiveweb", "books", "news", "c4", "github", "wikipedia")
+SHIPPED = "shipped"  # the blocklist of a category that comes with the program
 RESERVED_SUBSETS = ("all", "held_out", "keys", "neighbours")  # folders and names of the output's own
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 CLOCK = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$"  # "2026-01-01T00:00:00Z", or nothing
 
 
@@ -105,6 +107,13 @@ class ExtractConfig(StageConfig):
     )
     extensions: tuple[str, ...] = ()  # code: keep only these, as ".py"; empty = every text file
     max_code_bytes: Positive = 1_000_000  # longer source files are dropped
+    # category -> lists of domains and URL prefixes, in UT1's format: files, globs, folders of a category, or "shipped";
+    # a record whose URL is listed is dropped as blocklist_<category>, in the subsets of [apply] content
+    blocklists: dict[Name, tuple[str, ...]] = {
+        "adult": (SHIPPED,),
+        "gambling": (SHIPPED,),
+        "malware": (SHIPPED,),
+    }
 
 
 class SignalsConfig(StageConfig):
@@ -112,6 +121,7 @@ class SignalsConfig(StageConfig):
 
     language_model: str = "lid.176.ftz"  # an asset's name, or a path to a fastText model
     language_max_chars: Positive = 3_000  # of a document that language id reads
+    pii: bool = False  # find e-mail addresses, public IP addresses and phone numbers, for [filter] redact
 
 
 class BoundConfig(StageConfig):
@@ -127,6 +137,7 @@ class FilterConfig(StageConfig):
     languages: tuple[str, ...] = ("en",)
     min_language_score: Fraction = 0.65  # RefinedWeb, DCLM; Gopher states no tool and no threshold
     bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one
+    redact: tuple[Literal["email", "ip_address", "phone"], ...] = ()  # found by [signals] pii; see filters.pii
 
 
 class SignaturesConfig(StageConfig):
@@ -241,11 +252,13 @@ DEDUPED = ("massiveweb", "books", "c4", "news")
 class ApplyConfig(StageConfig):
     """Which rules apply to which subsets; None = all. The default is the paper's matrix."""
 
+    content: tuple[str, ...] | None = WEB  # blocklists, and the bounds of filters.content
     language: tuple[str, ...] | None = None
     quality: tuple[str, ...] | None = WEB
     repetition: tuple[str, ...] | None = WEB
     dedup: tuple[str, ...] | None = DEDUPED
     decontaminate: tuple[str, ...] | None = None
+    redact: tuple[str, ...] | None = None  # what [filter] redact names
 
     def applies(self, rule: str, subset: str) -> bool:
         """Say whether ``rule`` (a field's name) is on for ``subset``."""
@@ -281,6 +294,8 @@ class Recipe(StageConfig):
                 "[dedup] bands must divide [signatures] num_perm; "
                 f"got bands={self.dedup.bands}, num_perm={self.signatures.num_perm}"
             )
+        if self.filter.redact and not self.signals.pii:
+            raise ValueError("[filter] redact needs the spans that [signals] pii = true finds; it is false")
         if any(part.from_crawl for part in self.input) and not self.crawl.seeds:
             raise ValueError("an [[input]] has from_crawl = true, but [crawl] names no seeds")
         for where, names in self._named_subsets():

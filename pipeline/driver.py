@@ -219,8 +219,8 @@ class Driver:
         if before := planned.stage.follows:
             check_chain(planned.name, counts, before, manifests[before]["counts"])
         read = [_manifest_input(read) for read in planned.reads]
-        if planned.name != "extract":  # its shards digest the raw files whole while they read them
-            read += [_raw_input(file) for file in planned.inputs]
+        # those of an input are digested whole by the shards that read them
+        read += [_raw_input(file) for file in planned.inputs if "input" not in file]
         manifest = build_manifest(
             planned.name,
             planned.digest,

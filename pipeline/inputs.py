@@ -130,7 +130,10 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
 def _cut(part: InputConfig, file: InputFile, recipe: Recipe) -> list[tuple[int, Piece]]:
     """One file as pieces with their sizes."""
     step, length = recipe.extract.shard_input_bytes, int(file["bytes"])
-    base = Piece(file["full_path"], file["path"], part.subset, part.format, fields=part.fields)
+    is_screened = recipe.apply.applies("content", part.subset)
+    base = Piece(
+        file["full_path"], file["path"], part.subset, part.format, fields=part.fields, is_screened=is_screened
+    )
     if length <= step or not is_splittable(base.path, part.format):
         return [(length, base)]
     starts = range(0, length, -(-length // -(-length // step)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from pipeline.blocked_urls import screen_of
 from pipeline.config import ExtractConfig
 from pipeline.read_books import read_gutenberg, read_text
 from pipeline.read_code import read_code
@@ -13,6 +14,7 @@ from pipeline.read_parquet import read_parquet
 from pipeline.read_warc import read_warc, read_wet
 from pipeline.read_wikipedia import read_wikipedia
 from pipeline.records import Piece, Record
+from pipeline.schema import KEPT
 
 Reader = Callable[[Piece, ExtractConfig], Iterator[Record]]
 
@@ -30,5 +32,13 @@ READERS: Final[dict[str, Reader]] = {
 
 
 def read_records(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
-    """Read a piece: every raw record that starts in it, once, in order; bad data never raises."""
-    return READERS[piece.format](piece, config)
+    """Read a piece: every raw record that starts in it, once, in order; bad data never raises.
+
+    A record on a blocklist is dropped, whatever its format.
+    """
+    blocked = screen_of(piece, config)
+    for record in READERS[piece.format](piece, config):
+        if record.outcome == KEPT and (reason := blocked(record.url)):
+            yield record.but_dropped(reason)
+        else:
+            yield record

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import Recipe, RecipeError, StageConfig
+from pipeline.config import SHIPPED, Recipe, RecipeError, StageConfig
 
 
 def load_recipe(path: str, overrides: Sequence[str] = (), input_root: str | None = None, limit: int = 0) -> Recipe:
@@ -51,7 +51,12 @@ def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
         for part in recipe.input
     )
     evaluation = tuple(_absolute(base, pattern) for pattern in recipe.decontaminate.evaluation)
+    blocklists = {
+        category: tuple(name if name == SHIPPED else _absolute(base, name) for name in names)
+        for category, names in recipe.extract.blocklists.items()
+    }
     sections = {
+        "extract": recipe.extract.model_copy(update={"blocklists": blocklists}),
         "decontaminate": recipe.decontaminate.model_copy(update={"evaluation": evaluation}),
         "signals": _with_absolute(recipe.signals, "language_model", base),
         "retro": _with_absolute(recipe.retro, "encoder", base),

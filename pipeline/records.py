@@ -33,6 +33,8 @@ class Record(NamedTuple):
     reason: str | None
     error: str | None
     document: RawDocument | None
+    source: str | None = None  # its file, when that is not the piece's: of a record that an index names
+    refers_to: str | None = None  # the record that holds what this one lacks: of a revisit
 
     @classmethod
     def kept(cls, offset: int, length: int, raw_sha256: bytes, document: RawDocument, member: str = "") -> Record:
@@ -52,6 +54,10 @@ class Record(NamedTuple):
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         return cls(offset, length, member, url, b"", FAILED, reason, text, None)
 
+    def but_dropped(self, reason: str) -> Record:
+        """The same record, dropped after all."""
+        return self._replace(outcome=DROPPED, reason=reason, raw_sha256=b"", document=None)
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -64,6 +70,7 @@ class Piece:
     start: int = 0  # a record belongs to the piece in which it starts
     end: int = -1  # -1: to the end of the file
     fields: dict[str, str] = field(default_factory=dict)
+    is_screened: bool = False  # whether records on a blocklist are dropped
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Piece:

@@ -43,6 +43,7 @@ RECORD_SCHEMA: Final = pa.schema(
         pa.field("outcome", pa.string(), nullable=False),  # kept, dropped or failed
         pa.field("reason", pa.string()),  # null when kept
         pa.field("error", pa.string()),  # the exception's text when failed
+        pa.field("refers_to", pa.string()),  # of a revisit: id, URL and date of the record with the payload, as given
         pa.field("num_documents", pa.int32(), nullable=False),  # 1 when kept, else 0
     ]
 )

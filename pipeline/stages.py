@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline import assets, storage
+from pipeline.blocklist_files import blocklist_inputs
 from pipeline.config import Recipe, digest
 from pipeline.inputs import describe, evaluation_inputs, extract_inputs
 from pipeline.manifest import read_manifest
@@ -60,11 +61,16 @@ def _applied(recipe: Recipe, *rules: str) -> dict[str, list[str]]:
 
 def _extract_config(recipe: Recipe) -> dict[str, Any]:
     parts = [part.model_dump(mode="json", exclude={"root"}) for part in recipe.input]
-    return {**_section("extract")(recipe), "input": parts}
+    section = recipe.extract.model_dump(mode="json", exclude={"blocklists"})  # their contents are inputs
+    return {**section, "input": parts, "apply": _applied(recipe, "content")}
+
+
+def _extract_inputs(recipe: Recipe) -> Inputs:
+    return extract_inputs(recipe) + blocklist_inputs(recipe)
 
 
 def _filter_config(recipe: Recipe) -> dict[str, Any]:
-    return {**_section("filter")(recipe), "apply": _applied(recipe, "language", "quality", "repetition")}
+    return {**_section("filter")(recipe), "apply": _applied(recipe, "language", "content", "quality", "repetition", "redact")}
 
 
 def _dedup_config(recipe: Recipe) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
-    Stage("extract", ("crawl",), "beam_jobs.extract_text", 1, _extract_config, extract_inputs),
+    Stage("extract", ("crawl",), "beam_jobs.extract_text", 1, _extract_config, _extract_inputs),
     Stage("signals", ("extract",), "beam_jobs.measure_signals", 1, _signals_config, _language_model, follows="extract"),
     Stage("filter", ("signals",), "beam_jobs.filter_documents", 1, _filter_config, follows="signals"),
     Stage(

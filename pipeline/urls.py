@@ -78,6 +78,20 @@ def hostname_of(url: str) -> str:
     return parsed.hostname.strip("[]") if parsed else ""
 
 
+def host_and_path(url: str) -> tuple[str, str] | None:
+    """The host of a URL, as ``hostname_of`` without a dot at its end, and its path with the query; None for no URL.
+
+    A URL may lack its scheme, as those in tables do.
+
+    >>> host_and_path("https://WWW.docs.example:8080/a?b#c"), host_and_path("docs.example/a")
+    (('www.docs.example', '/a?b'), ('docs.example', '/a'))
+    """
+    parsed = _parse(url)
+    if (parsed is None or not parsed.hostname) and "://" not in url:
+        parsed = _parse(f"http://{url}")
+    return (parsed.hostname.strip("[]").rstrip("."), parsed.pathname + parsed.search) if parsed else None
+
+
 def scheme_of(url: str) -> str:
     """The scheme of a URL, as ``http``; "" for what is no URL."""
     parsed = _parse(url)

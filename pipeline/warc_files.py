@@ -1,25 +1,36 @@
-"""WARC, ARC and WET files of any compression as records with their places, whole or by byte ranges."""
+"""WARC, ARC and WET files of any compression as records with their places: whole, by byte ranges, or one alone."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from typing import IO
 
-from pipeline.byte_streams import GZIP_MAGIC, Window, as_stored, decompressed, is_compressed
-from pipeline.gzip_members import Member, MemberFile
+from pipeline.byte_streams import Codec, Window, as_stored, codec_of, decompressed
+from pipeline.compressed_members import Member, MemberFile
 from pipeline.records import Piece
 from pipeline.storage import open_read, size
 from pipeline.warc_records import MAX_HEADER_BYTES, NEXT, START, FoundRecord, RecordScanner
 
+_MEMBER_KINDS = {"gzip": "gzip member", "zstd": "zstd frame", "lz4": "lz4 frame"}
 
-def is_splittable_archive(path: str, max_record_bytes: int = 50_000_000) -> bool:
-    """Whether byte ranges of an archive can be read apart: it is not compressed, or by one gzip member a record."""
+
+def archive_offsets(path: str, max_record_bytes: int = 50_000_000) -> str:
+    """What offsets into an archive count.
+
+    Returns:
+        ``gzip member``, ``zstd frame`` or ``lz4 frame`` (of which each holds a record), ``byte`` (of an uncompressed
+        file) or ``decompressed byte``: the last is the one kind whose byte ranges cannot be read apart.
+    """
     with open_read(path) as stream:
-        head = stream.read(4)
-        if not is_compressed(head):
-            return True
-        return head.startswith(GZIP_MAGIC) and _is_member_a_record(_member_file(stream, size(path), max_record_bytes))
+        codec = codec_of(stream)
+        if codec is None:
+            return "byte"
+        kind = _MEMBER_KINDS.get(codec.name)
+        if kind and _is_member_a_record(_member_file(stream, size(path), codec, max_record_bytes)):
+            return kind
+        return "decompressed byte"
 
 
 class Place:
@@ -49,36 +60,55 @@ def found_records(piece: Piece, max_record_bytes: int) -> Iterator[tuple[FoundRe
     """Iterate over the records that start in a piece, in order, sound or failed.
 
     Args:
-        piece: A file, or a byte range of one for which ``is_splittable_archive`` holds; a range of any other gives
+        piece: A file, or a byte range of one; a range of one whose ``archive_offsets`` are decompressed bytes gives
             nothing unless it starts at 0.
         max_record_bytes: Longer records are failed, not held.
     """
     num_bytes = size(piece.path)
     end = num_bytes if piece.end < 0 else piece.end
     with open_read(piece.path) as stream:
-        head = stream.read(4)
-        if head.startswith(GZIP_MAGIC):
-            file = _member_file(stream, num_bytes, max_record_bytes)
+        codec = codec_of(stream)
+        if codec is not None and codec.name in _MEMBER_KINDS:
+            file = _member_file(stream, num_bytes, codec, max_record_bytes)
             if _is_member_a_record(file):
-                yield from _of_members(file, piece.start, end, max_record_bytes)
+                for member in file.members(piece.start, end):
+                    yield from _of_member(member, max_record_bytes)
                 return
-        if is_compressed(head):
-            if piece.start == 0:
-                stream.seek(0)
-                found_records: Iterable[FoundRecord] = RecordScanner(Window(decompressed(stream)), max_record_bytes)
-                yield from ((found, Place(found)) for found in found_records)
-        else:
+        found_records: Iterable[FoundRecord] = ()
+        if codec is None:
             found_records = _plain_records(stream, piece.start, end, max_record_bytes)
-            yield from ((found, Place(found)) for found in found_records)
+        elif piece.start == 0:
+            found_records = RecordScanner(Window(decompressed(stream)), max_record_bytes)
+        yield from ((found, Place(found)) for found in found_records)
 
 
-def _member_file(stream: IO[bytes], num_bytes: int, max_record_bytes: int) -> MemberFile:
-    return MemberFile(stream, num_bytes, START, max_record_bytes + MAX_HEADER_BYTES)
+def records_of_range(
+    data: bytes, offset: int, codec: Codec | None, max_record_bytes: int
+) -> Iterator[tuple[FoundRecord, Place]]:
+    """The records that a stretch of a file holds, as an index names it: with their places in the whole file.
+
+    Args:
+        data: The stored bytes of one member, or of one record of an uncompressed file.
+        offset: Where they stand in the file.
+        codec: Of the file.
+        max_record_bytes: Longer records are failed.
+    """
+    if codec is None:
+        scanner = RecordScanner(Window(iter([data]), offset), max_record_bytes, is_whole=True)
+        yield from ((found, Place(found)) for found in scanner)
+    elif data:
+        member = _member_file(BytesIO(data), len(data), codec, max_record_bytes).read(0)
+        yield from _of_member(member._replace(offset=offset), max_record_bytes)
+
+
+def _member_file(stream: IO[bytes], num_bytes: int, codec: Codec, max_record_bytes: int) -> MemberFile:
+    return MemberFile(stream, num_bytes, codec, START, max_record_bytes + MAX_HEADER_BYTES)
 
 
 def _is_member_a_record(file: MemberFile) -> bool:
     """Tell by the first member: it holds one record, to its end, or another record begins with the second member."""
-    window = Window(file.content(0))
+    position = file.first()
+    window = Window(file.content(position))
     first = next(iter(RecordScanner(window, file.max_content_bytes, is_whole=True)), None)
     window.hold(64)
     if window.data.strip(b"\r\n"):
@@ -87,21 +117,20 @@ def _is_member_a_record(file: MemberFile) -> bool:
         return True  # damaged or blank: only a file of members can be read on
     if first.problem is None and first.detail is None:
         return True
-    following = file.read(0).length
+    following = position + file.read(position).length
     return following >= file.size or file.is_member(following)
 
 
-def _of_members(file: MemberFile, start: int, end: int, max_record_bytes: int) -> Iterator[tuple[FoundRecord, Place]]:
-    for member in file.members(start, end):
-        if member.problem is not None:
-            found = FoundRecord(member.offset, member.length, b"", b"", member.problem, member.detail)
-            yield found, Place(found, member)
-            continue
-        window = Window(iter([member.content] if member.content else []))
-        for index, found in enumerate(RecordScanner(window, max_record_bytes, is_whole=not member.is_cut)):
-            if member.is_cut and found.problem is not None:
-                found = found._replace(problem="too_long", detail=f"a member of more than {max_record_bytes} bytes")
-            yield found, Place(found, member, index)
+def _of_member(member: Member, max_record_bytes: int) -> Iterator[tuple[FoundRecord, Place]]:
+    if member.problem is not None:
+        found = FoundRecord(member.offset, member.length, b"", b"", member.problem, member.detail)
+        yield found, Place(found, member)
+        return
+    window = Window(iter([member.content] if member.content else []))
+    for index, found in enumerate(RecordScanner(window, max_record_bytes, is_whole=not member.is_cut)):
+        if member.is_cut and found.problem is not None:
+            found = found._replace(problem="too_long", detail=f"a member of more than {max_record_bytes} bytes")
+        yield found, Place(found, member, index)
 
 
 def _plain_records(stream: IO[bytes], start: int, end: int, max_record_bytes: int) -> Iterable[FoundRecord]:

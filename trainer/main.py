@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from pipeline import storage
 from pipeline.config import RecipeError
-from pipeline.recipe import load_recipe
 from trainer.token_run import BelowExpectation, train_on_tokens
 from trainer.train import TrainingDiverged
 
@@ -54,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from pipeline.recipe import load_recipe  # for this command alone; what else is here needs no recipe
+
     recipe = load_recipe(arguments.recipe, arguments.set)
     if recipe.train.steps < 1:
         raise RecipeError(f"{arguments.recipe} [train] steps is 0: there is nothing to train")
