@@ -86,9 +86,7 @@ def host_and_path(url: str) -> tuple[str, str] | None:
     >>> host_and_path("https://WWW.docs.example:8080/a?b#c"), host_and_path("docs.example/a")
     (('www.docs.example', '/a?b'), ('docs.example', '/a'))
     """
-    parsed = _parse(url)
-    if (parsed is None or not parsed.hostname) and "://" not in url:
-        parsed = _parse(f"http://{url}")
+    parsed = _parse(url) or (None if "://" in url else _parse(f"http://{url}"))
     return (parsed.hostname.strip("[]").rstrip("."), parsed.pathname + parsed.search) if parsed else None
 
 

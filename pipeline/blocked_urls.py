@@ -1,0 +1,51 @@
+"""Which raw records are dropped for their address, by the blocklists of ``[extract] blocklists``.
+
+A listed record is dropped as ``blocklist_<category>``: one of a web archive before its page is read, any other format's
+once its URL is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Final
+
+import fsspec
+
+from filters.blocklists import Blocklist, build_blocklist
+from pipeline.blocklist_files import blocklist_files
+from pipeline.config import ExtractConfig
+from pipeline.records import Piece
+from pipeline.urls import host_and_path
+
+Screen = Callable[[str | None], str | None]
+
+_BLOCK_BYTES: Final = 1 << 24
+
+
+def screen_of(piece: Piece, config: ExtractConfig) -> Screen:
+    """Give what tells the reason for dropping a record of a URL, or None, for the records of a piece.
+
+    The lists are read once a process.
+    """
+    if not (piece.is_screened and config.blocklists):
+        return lambda url: None
+    blocklist = _load(tuple(sorted(config.blocklists.items())))
+    return lambda url: _reason(blocklist, url)
+
+
+def _reason(blocklist: Blocklist, url: str | None) -> str | None:
+    address = host_and_path(url) if url else None
+    category = blocklist.category_of(*address) if address else None
+    return f"blocklist_{category}" if category else None
+
+
+@cache
+def _load(blocklists: tuple[tuple[str, tuple[str, ...]], ...]) -> Blocklist:
+    return build_blocklist((category, _blocks(path)) for category, path in blocklist_files(dict(blocklists)))
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    with fsspec.open(path, "rb", compression="infer") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            yield block
