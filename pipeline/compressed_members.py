@@ -149,7 +149,7 @@ class MemberFile:
         return True
 
     def _at(self, position: int, size: int = CHUNK) -> bytes:
-        """At most ``size`` bytes from a position to the end of the block that was read; empty only at the file's end."""
+        """At most ``size`` bytes from a position on, of the block that was read; empty only at the end of the file."""
         index = position - self._block_start
         if not 0 <= index < len(self._block):
             self._stream.seek(position)

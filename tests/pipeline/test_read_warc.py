@@ -2,51 +2,13 @@ import gzip
 import hashlib
 import zlib
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import pytest
 from fastwarc.warc import ArchiveIterator
+from warc_builder import SENTENCE, arc, html, outcomes, pack, read, read_cut, response, warc
 
-from pipeline.config import ExtractConfig
-from pipeline.read_warc import read_warc, read_wet
-from pipeline.records import Piece
+from pipeline.read_warc import read_wet
 from pipeline.splitting import is_splittable
-
-SENTENCE = "A page with a sentence that is long enough to be taken for content, number"
-
-
-def html(number):
-    return f"<html><head><title>Page {number}</title></head><body><p>{SENTENCE} {number}.</p></body></html>".encode()
-
-
-def response(number, head=b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", body=None, **headers):
-    return warc("response", head + (html(number) if body is None else body), number, **headers)
-
-
-def warc(kind, block, number=0, version=b"WARC/1.0", **headers):
-    fields = {
-        "WARC-Type": kind,
-        "WARC-Target-URI": f"http://example.org/{number}",
-        "WARC-Date": "2020-01-02T03:04:05Z",
-        "Content-Length": str(len(block)),
-    } | {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = [version, *(f"{name}: {value}".encode() for name, value in fields.items() if value is not None)]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + block + b"\r\n\r\n"
-
-
-def pack(*records):
-    return b"".join(gzip.compress(record, mtime=0) for record in records)
-
-
-def read(path, data=None, start=0, end=-1, reader=read_warc, **config):
-    if data is not None:
-        path.write_bytes(data)
-    piece = Piece(str(path), path.name, "massiveweb", "warc", start, end)
-    return list(reader(piece, ExtractConfig(**config)))
-
-
-def outcomes(records):
-    return [record.reason or record.outcome for record in records]
 
 
 @pytest.fixture
@@ -131,12 +93,9 @@ def test_further_records_of_a_member_are_numbered(path):
 
 
 def test_arc(path):
-    def record(url, kind, body):
-        return f"{url} 1.2.3.4 20080509190241 {kind} {len(body)}\n".encode() + body + b"\n"
-
     body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + html(5)
     info = b"1 0 Crawler\nURL IP-address Archive-date Content-type Archive-length\n"
-    parts = [record("filedesc://x.arc", "text/plain", info), record("http://a.org/b c", "text/html", body)]
+    parts = [arc("filedesc://x.arc", "text/plain", info), arc("http://a.org/b c", "text/html", body)]
     for data in (b"".join(parts), pack(*parts), gzip.compress(b"".join(parts))):
         records = read(path, data)
         assert outcomes(records) == ["not_response", "kept"]
@@ -266,11 +225,6 @@ def test_body_that_breaks_off_is_kept_as_far_as_it_goes_and_bombs_are_failed(pat
     assert record.reason == "http_body"
 
 
-def pieces_of(path, cuts):
-    bounds = [0, *cuts, -1]
-    return [record for start, end in pairwise(bounds) for record in read(path, None, start, end)]
-
-
 def broken_middle():
     parts = [gzip.compress(response(number), mtime=0) for number in range(6)]
     return parts[0] + parts[1] + parts[2][:-9] + b"garbage" + parts[3] + parts[4] + parts[5][:50]
@@ -291,10 +245,10 @@ def test_every_cut_gives_the_same_records_exactly_once(path, data):
     whole = read(path, data)
     assert len(whole) >= 4
     for cut in range(1, len(data) + 1, 7):
-        assert pieces_of(path, [cut]) == whole, cut
+        assert read_cut(path, [cut]) == whole, cut
     for record in whole:  # right on a boundary, one byte before, one after
         cuts = sorted({cut for cut in (record.offset - 1, record.offset, record.offset + 1) if 0 < cut < len(data)})
-        assert pieces_of(path, cuts) == whole, cuts
+        assert read_cut(path, cuts) == whole, cuts
 
 
 def test_range_of_a_plain_file_may_begin_like_a_compressed_one(path):
@@ -302,7 +256,7 @@ def test_range_of_a_plain_file_may_begin_like_a_compressed_one(path):
     data = response(0) + response(1, body=body) + response(2)
     whole = read(path, data)
     for cut in range(data.index(b"\x1f\x8b") - 1, data.index(b"\x1f\x8b") + 60):
-        assert pieces_of(path, [cut]) == whole
+        assert read_cut(path, [cut]) == whole
 
 
 def test_splittable(path):
@@ -392,4 +346,4 @@ def test_ranges_of_real_crawls(shared):
         whole, num_bytes = read(path), path.stat().st_size
         for count in (2, 3, 7):
             cuts = sorted({num_bytes * index // count for index in range(1, count)} - {0})
-            assert pieces_of(path, cuts) == whole, (path.name, cuts)
+            assert read_cut(path, cuts) == whole, (path.name, cuts)
