@@ -379,7 +379,7 @@ def test_killed_training_goes_on_from_its_checkpoint(line: Line, tmp_path: Path)
     interrupted = train(1)
     interrupted.held()
     interrupted.process.send_signal(signal.SIGINT)  # is to end the step and save, but the step is held
-    assert "once more" in interrupted.process.stderr.readline()
+    assert any("once more" in said for said in interrupted.process.stderr)  # a slow machine first says how far it is
     interrupted.process.send_signal(signal.SIGINT)
     interrupted.ends(130)
     between = train(3)
