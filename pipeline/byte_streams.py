@@ -53,7 +53,11 @@ class Codec(NamedTuple):
     start: Callable[[], Decompressor]
 
 
-DECODING_ERRORS: Final = (isal_zlib.error, OSError, ValueError)  # what the decompressors raise for damaged data
+DECODING_ERRORS: Final[tuple[type[Exception], ...]] = (  # what the decompressors raise for damaged data
+    isal_zlib.error,  # type: ignore[assignment]
+    OSError,
+    ValueError,
+)
 
 
 def codec_of(stream: IO[bytes]) -> Codec | None:

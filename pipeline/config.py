@@ -18,6 +18,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Host = Annotated[str, Field(pattern=r"^[^\s/:@*]+$")]  # a name, without scheme, port or path
 CLOCK = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?$"  # "2026-01-01T00:00:00Z", or nothing
 
 
@@ -47,10 +48,14 @@ class InputConfig(StageConfig):
     """One part of the raw input."""
 
     subset: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    format: Literal["warc", "wet", "wikipedia", "gutenberg", "text", "jsonl", "c4", "code", "parquet"]
+    format: Literal[
+        "warc", "wet", "cc-index", "cdxj", "wikipedia", "gutenberg", "text", "jsonl", "c4", "code", "parquet"
+    ]
     root: str = "."  # relative to the recipe, or to --input-root
     paths: tuple[str, ...] = ()  # glob patterns below root; "**" crosses folders
     from_crawl: bool = False  # read what the crawl stage wrote instead of root and paths
+    hosts: tuple[Host, ...] = ()  # cc-index, cdxj: records of these and of what is below them; empty = all
+    warc_root: str = ""  # cc-index, cdxj: where the archives are: a folder, "https://data.commoncrawl.org/", "s3://..."
     fields: dict[str, str] = {}  # jsonl, parquet: our column -> theirs, as {text = "body"}
     limit: Natural = 0  # documents, chosen by id; 0 = all
     max_bytes: Natural = 0  # of kept text, in UTF-8, documents chosen by id; 0 = all
@@ -61,6 +66,12 @@ class InputConfig(StageConfig):
             raise ValueError(f"[[input]] subset may not be one of {', '.join(RESERVED_SUBSETS)}; got {self.subset}")
         if self.from_crawl == bool(self.paths):
             raise ValueError(f"[[input]] {self.subset}: give paths, or from_crawl = true, not both")
+        is_index = self.format in ("cc-index", "cdxj")
+        if is_index != bool(self.warc_root) or (self.hosts and not is_index) or (self.from_crawl and is_index):
+            raise ValueError(
+                f"[[input]] {self.subset}: an index (cc-index, cdxj) needs paths, and warc_root: the folder or URL of "
+                f"its archives; hosts and warc_root are for indexes alone; got format {self.format}"
+            )
         return self
 
 

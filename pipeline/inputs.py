@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -10,11 +11,14 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.config import InputConfig, Recipe, RecipeError
+from pipeline.index_plan import IndexPlan
 from pipeline.manifest import ShardTask
 from pipeline.records import Piece
 from pipeline.splitting import is_splittable
+from pipeline.warc_index import INDEX_FORMATS
 
 InputFile = Mapping[str, Any]  # path (relative), full_path, bytes, fingerprint
+_logger = logging.getLogger(__name__)
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -107,19 +111,25 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
     """Give every input byte to one shard, near equal in size.
 
     Small files are packed in order of path, large splittable ones are cut at ``shard_input_bytes``. The plan depends on
-    names, sizes and configuration alone. A shard reads one input; its number and limits go along.
+    names, sizes, indexes and configuration alone. A shard reads one input; its number and limits go along.
 
     Raises:
-        RecipeError: A subset has two files of one relative path; those of a crawl are known only now.
+        RecipeError: A subset has two files of one relative path (those of a crawl are known only now), or reads a
+            record twice through its indexes.
     """
     _refuse_one_name_for_two(recipe, files)
+    indexes = {subset: IndexPlan(f"[[input]] {subset}") for subset in recipe.subsets()}
     by_subset: dict[str, list[list[dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
     for number, part in enumerate(recipe.input):
         own = sorted((file for file in files if file["input"] == number), key=lambda file: str(file["path"]))
-        pieces = [piece for file in own for piece in _cut(part, file, recipe)]
+        pieces = [piece for file in own for piece in _cut(part, file, recipe, indexes[part.subset])]
+        _warn_of_uncut(part, pieces, recipe.extract.shard_input_bytes)
         limits = {"input": number, "limit": part.limit, "max_bytes": part.max_bytes}
         for group in _pack(pieces, recipe.extract.shard_input_bytes):
             by_subset[part.subset].append([{**limits, "pieces": group}])
+    for subset, index in indexes.items():
+        whole = [file for file in files if recipe.input[file["input"]].format not in INDEX_FORMATS]
+        index.refuse_repeated({str(file["path"]) for file in whole if recipe.input[file["input"]].subset == subset})
     return [
         ShardTask(subset, index, len(groups), tuple(group))
         for subset, groups in by_subset.items()
@@ -127,13 +137,13 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
     ]
 
 
-def _cut(part: InputConfig, file: InputFile, recipe: Recipe) -> list[tuple[int, Piece]]:
+def _cut(part: InputConfig, file: InputFile, recipe: Recipe, index: IndexPlan) -> list[tuple[int, Piece]]:
     """One file as pieces with their sizes."""
     step, length = recipe.extract.shard_input_bytes, int(file["bytes"])
     is_screened = recipe.apply.applies("content", part.subset)
-    base = Piece(
-        file["full_path"], file["path"], part.subset, part.format, fields=part.fields, is_screened=is_screened
-    )
+    base = Piece(file["full_path"], file["path"], part.subset, part.format, fields=part.fields, is_screened=is_screened)
+    if part.format in INDEX_FORMATS:
+        return index.cut(replace(base, hosts=list(part.hosts), warc_root=part.warc_root), step)
     if length <= step or not is_splittable(base.path, part.format):
         return [(length, base)]
     starts = range(0, length, -(-length // -(-length // step)))
@@ -142,6 +152,19 @@ def _cut(part: InputConfig, file: InputFile, recipe: Recipe) -> list[tuple[int, 
         ((length if end < 0 else end) - start, replace(base, start=start, end=end))
         for start, end in zip(starts, ends, strict=True)
     ]
+
+
+def _warn_of_uncut(part: InputConfig, pieces: Iterable[tuple[int, Piece]], step: int) -> None:
+    """Say which files keep one worker busy for long: those of a format that cannot be cut."""
+    uncut = [(length, piece.source) for length, piece in pieces if piece.end < 0 and piece.start == 0 and length > step]
+    if uncut and part.format not in INDEX_FORMATS:
+        _logger.warning(
+            "[[input]] %s: %d files cannot be cut and are read by one worker each, the longest is %s with %d bytes; "
+            "archives can be cut when they are compressed record by record, JSON lines when they are not compressed",
+            part.subset,
+            len(uncut),
+            *reversed(max(uncut)),
+        )
 
 
 def _pack(pieces: Sequence[tuple[int, Piece]], target: int) -> list[list[dict[str, Any]]]:

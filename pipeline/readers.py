@@ -12,6 +12,7 @@ from pipeline.read_code import read_code
 from pipeline.read_jsonl import read_jsonl
 from pipeline.read_parquet import read_parquet
 from pipeline.read_warc import read_warc, read_wet
+from pipeline.read_warc_index import read_warc_index
 from pipeline.read_wikipedia import read_wikipedia
 from pipeline.records import Piece, Record
 from pipeline.schema import KEPT
@@ -21,6 +22,8 @@ Reader = Callable[[Piece, ExtractConfig], Iterator[Record]]
 READERS: Final[dict[str, Reader]] = {
     "warc": read_warc,
     "wet": read_wet,
+    "cc-index": read_warc_index,
+    "cdxj": read_warc_index,
     "wikipedia": read_wikipedia,
     "gutenberg": read_gutenberg,
     "text": read_text,

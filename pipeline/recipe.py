@@ -47,7 +47,13 @@ def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
     except ValidationError as error:
         raise RecipeError(_explain(path, raw, error)) from error
     parts = tuple(
-        part.model_copy(update={"root": _absolute(base, part.root), "limit": limit or part.limit})
+        part.model_copy(
+            update={
+                "root": _absolute(base, part.root),
+                "warc_root": _absolute(base, part.warc_root) if part.warc_root else "",
+                "limit": limit or part.limit,
+            }
+        )
         for part in recipe.input
     )
     evaluation = tuple(_absolute(base, pattern) for pattern in recipe.decontaminate.evaluation)

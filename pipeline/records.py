@@ -71,6 +71,8 @@ class Piece:
     end: int = -1  # -1: to the end of the file
     fields: dict[str, str] = field(default_factory=dict)
     is_screened: bool = False  # whether records on a blocklist are dropped
+    hosts: list[str] = field(default_factory=list)  # of an index: whose records are read; none = all
+    warc_root: str = ""  # of an index: folder or URL below which its archives are
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Piece:

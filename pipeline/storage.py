@@ -122,6 +122,12 @@ def read_bytes(path: str) -> bytes:
         return stream.read()
 
 
+def read_range(path: str, start: int, length: int) -> bytes:
+    """Some bytes of a file, in one request of a store; fewer where the file ends before."""
+    filesystem, inner = _filesystem(path)
+    return bytes(filesystem.cat_file(inner, start=start, end=start + length))
+
+
 def shard_name(kind: str, index: int, count: int, extension: str) -> str:
     """A shard's file name.
 

@@ -94,7 +94,7 @@ def records_of_range(
         max_record_bytes: Longer records are failed.
     """
     if codec is None:
-        scanner = RecordScanner(Window(iter([data]), offset), max_record_bytes, is_whole=True)
+        scanner = RecordScanner(Window(iter([data]), offset), max_record_bytes)
         yield from ((found, Place(found)) for found in scanner)
     elif data:
         member = _member_file(BytesIO(data), len(data), codec, max_record_bytes).read(0)
