@@ -15,9 +15,10 @@ import numpy.typing as npt
 from numba import njit
 
 from filters import html_tags
+from filters.html_stack import MAX_DEPTH, Indexes
 from filters.html_tags import FLAGS, TEXT, tag_of
 from filters.html_tokens import is_space
-from filters.html_tree import MAX_DEPTH, HtmlTree, Indexes
+from filters.html_tree import HtmlTree
 from filters.text import Bytes
 
 LINE, PARAGRAPH = 1, 2  # values of HtmlBlocks.gap

@@ -24,9 +24,9 @@ header hgroup hr html i iframe img input ins kbd keygen label legend li link lis
 meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q
 rb rp rt rtc ruby s samp script search section select slot small source span strike strong style sub summary sup svg
 table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp
-""".split()
+"""
 
-TAGS: Final = ("#text", "#unknown", *_NAMES)
+TAGS: Final = ("#text", "#unknown", *_NAMES.split())
 
 # What a tag is, as bits of FLAGS.
 VOID: Final = 1 << 0  # has no content and no end tag
@@ -112,7 +112,7 @@ def name_hash(name: str) -> int:
 def _name_table() -> tuple[np.ndarray, np.ndarray]:
     """Open addressing: hashes of names, and their tags; an empty place has tag UNKNOWN."""
     keys, tags = np.zeros(_TABLE_SIZE, np.uint64), np.full(_TABLE_SIZE, UNKNOWN, np.uint8)
-    for name, tag in [*((name, TAGS.index(name)) for name in _NAMES), ("image", TAGS.index("img"))]:
+    for name, tag in [*((name, TAGS.index(name)) for name in _NAMES.split()), ("image", TAGS.index("img"))]:
         place = name_hash(name) % _TABLE_SIZE
         while tags[place] != UNKNOWN:
             place = (place + 1) % _TABLE_SIZE
@@ -129,7 +129,7 @@ def tag_of(name: str) -> int:
     return TAGS.index(name)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def tag_of_hash(state: np.uint64) -> int:
     """The tag whose lower-case name has this hash, UNKNOWN if none has. Two names of 64 equal bits would be one."""
     place = np.int64(state & np.uint64(_TABLE_SIZE - 1))

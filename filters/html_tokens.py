@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from numba import njit, types
 
 from filters.text import FNV_BASIS, Bytes, hash_step
 
 DOUBLE_QUOTE, SINGLE_QUOTE, DASH, SLASH = 0x22, 0x27, 0x2D, 0x2F
 LESS, EQUALS, GREATER, BANG = 0x3C, 0x3D, 0x3E, 0x21
 
+# The C library's, linked by name: 0.01 to 0.3 ns a byte, where a loop in Numba takes 0.6 to 0.9.
+_memchr = types.ExternalFunction("memchr", types.uintp(types.uintp, types.int32, types.uintp))
 
-@njit(cache=True, nogil=True)
+
+@njit(cache=True, nogil=True, forceinline=True)
 def is_space(byte: int) -> bool:
     """HTML's white space: tab, line feed, form feed, carriage return, space."""
     return byte == 0x20 or byte == 0x0A or byte == 0x09 or byte == 0x0D or byte == 0x0C
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def is_letter(byte: int) -> bool:
     """An ASCII letter."""
     return 0x61 <= (byte | 0x20) <= 0x7A
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def find(source: Bytes, byte: int, position: int) -> int:
     """The next position of ``byte``, or the page's size."""
     size = len(source)
-    while position < size and source[position] != byte:
-        position += 1
-    return position
+    if position >= size:
+        return size
+    start = source.ctypes.data
+    found = _memchr(start + np.uintp(position), byte, np.uintp(size - position))
+    return np.int64(found - start) if found else size
 
 
 @njit(cache=True, nogil=True)
@@ -116,7 +121,7 @@ def _is_alphanumeric(byte: int) -> bool:
     return is_letter(byte) or 0x30 <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def tag_stop(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int:
     """Find the ``>`` that ends a tag.
 
@@ -146,7 +151,7 @@ def tag_stop(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _value_end(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int:
     size = len(source)
     while position < size and is_space(source[position]):

@@ -1,0 +1,317 @@
+"""What start and end tags do to the open elements: the HTML standard's tree construction, as ``html_tree`` says.
+
+Source: the HTML standard, 13.2.6.4 (tree construction, by insertion mode) and 13.2.6.5 (foreign content).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from filters.html_stack import (
+    AFTER_HEAD,
+    BEFORE_HEAD,
+    IN_BODY,
+    IN_HEAD,
+    MODE,
+    NAME,
+    NODE,
+    NUM_OPEN,
+    OPEN_TAG,
+    START,
+    STOP,
+    Indexes,
+    Numbers,
+    close,
+    find_open,
+    innermost,
+    mark_closed,
+    pop,
+    pop_to,
+    push,
+)
+from filters.html_tags import (
+    BREAKS_OUT,
+    CELL,
+    CLOSES_P,
+    ENDS_IN_SCOPE,
+    FLAGS,
+    FORMATTING,
+    HAS_START_RULE,
+    HEAD_CONTENT,
+    HEADING,
+    IMPLIED_END,
+    LIST,
+    ROW_GROUP,
+    SCOPE,
+    SPECIAL,
+    TABLE_PART,
+    TABLE_SCOPE,
+    UNKNOWN,
+    VOID,
+    tag_of,
+)
+
+_A, _ADDRESS, _ANNOTATION_XML, _BODY, _BR, _BUTTON = (
+    tag_of(name) for name in ["a", "address", "annotation-xml", "body", "br", "button"]
+)
+_COL, _COLGROUP, _DD, _DESC, _DIV, _DT = (tag_of(name) for name in ["col", "colgroup", "dd", "desc", "div", "dt"])
+_FOREIGN_OBJECT, _FORM, _HEAD, _HTML, _INPUT, _KEYGEN = (
+    tag_of(name) for name in ["foreignobject", "form", "head", "html", "input", "keygen"]
+)
+_LI, _MATH, _OPTGROUP, _OPTION, _P, _RB = (tag_of(name) for name in ["li", "math", "optgroup", "option", "p", "rb"])
+_RP, _RT, _RTC, _SELECT, _SVG, _TEMPLATE = (tag_of(name) for name in ["rp", "rt", "rtc", "select", "svg", "template"])
+_TEXTAREA, _TR = (tag_of(name) for name in ["textarea", "tr"])
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def start_element(
+    nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64, start: int, stop: int
+) -> bool:
+    """Apply the rules of a start tag and open its element; False when it opens none."""
+    flags = FLAGS[tag]
+    if state[MODE] != IN_BODY and state[_TEMPLATE] == 0:
+        _leave_head(nodes, stack, state, tag)
+    if flags & CLOSES_P and state[_P]:
+        close(nodes, stack, state, _P, SCOPE, _BUTTON)
+    if flags & HAS_START_RULE and not _apply_start_rule(nodes, stack, state, tag, start, stop):
+        return False
+    push(nodes, stack, state, tag, name, start, stop)
+    if flags & VOID:
+        pop(nodes, stack, state)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _leave_head(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> None:
+    """Before the body: imply the head or the body, as the start tag wants."""
+    if tag in (_HTML, _HEAD, _BODY):
+        return
+    if not FLAGS[tag] & HEAD_CONTENT:
+        open_body(nodes, stack, state, 0, 0)
+    elif state[MODE] == BEFORE_HEAD:
+        push(nodes, stack, state, _HEAD, np.uint64(0), 0, 0)
+        state[MODE] = IN_HEAD
+
+
+@njit(cache=True, nogil=True)
+def open_body(nodes: Indexes, stack: Numbers, state: Numbers, start: int, stop: int) -> None:
+    """Close the head and open the body, whose attributes are in the span."""
+    pop_to(nodes, stack, state, 1)
+    push(nodes, stack, state, _BODY, np.uint64(0), start, stop)
+    state[MODE] = IN_BODY
+
+
+@njit(cache=True, nogil=True)
+def _apply_start_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: int, stop: int) -> bool:
+    """Close what the start tag ends; False when the tag is to be ignored or is dealt with."""
+    flags = FLAGS[tag]
+    if flags & TABLE_PART:
+        _enter_table_part(nodes, stack, state, tag)
+    elif flags & HEADING:
+        if FLAGS[innermost(nodes, stack, state)] & HEADING:
+            pop(nodes, stack, state)
+    elif tag == _LI:
+        _close_item(nodes, stack, state, _LI, _LI)
+    elif tag in (_DD, _DT):
+        _close_item(nodes, stack, state, _DD, _DT)
+    elif tag == _A:
+        close(nodes, stack, state, _A, SPECIAL, _A)
+    elif tag == _FORM:
+        return state[_FORM] == 0 or state[_TEMPLATE] > 0
+    elif tag in (_HTML, _HEAD, _BODY):
+        _take_document_tag(nodes, stack, state, tag, start, stop)
+        return False
+    else:
+        return _apply_control_rule(nodes, stack, state, tag)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _apply_control_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
+    """The rules of form controls and ruby."""
+    at = innermost(nodes, stack, state)
+    if tag == _BUTTON:
+        close(nodes, stack, state, _BUTTON, SCOPE, _BUTTON)
+    elif tag in (_OPTION, _OPTGROUP):
+        if at == _OPTION:
+            pop(nodes, stack, state)
+        if tag == _OPTGROUP and innermost(nodes, stack, state) == _OPTGROUP:
+            pop(nodes, stack, state)
+    elif tag in (_RB, _RP, _RT, _RTC):
+        if at in (_RB, _RP, _RT, _RTC):
+            pop(nodes, stack, state)
+    elif tag in (_SELECT, _INPUT, _KEYGEN, _TEXTAREA):
+        close(nodes, stack, state, _SELECT, SCOPE, _SELECT)
+    else:
+        return False  # frameset
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _take_document_tag(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: int, stop: int) -> None:
+    """The start tags of html, head and body: the first of each counts, even after it was implied."""
+    if tag == _HTML:
+        if nodes[STOP, 0] == 0:
+            nodes[START, 0], nodes[STOP, 0] = start, stop
+    elif tag == _HEAD:
+        if state[MODE] == BEFORE_HEAD:
+            push(nodes, stack, state, _HEAD, np.uint64(0), start, stop)
+            state[MODE] = IN_HEAD
+    elif state[MODE] != IN_BODY:
+        open_body(nodes, stack, state, start, stop)
+    elif nodes[STOP, stack[NODE, 1]] == 0:
+        nodes[START, stack[NODE, 1]], nodes[STOP, stack[NODE, 1]] = start, stop
+
+
+@njit(cache=True, nogil=True)
+def _close_item(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other: int) -> None:
+    """Close the list item that a new one follows; one outside of a list or other block is none of it."""
+    if state[tag] + state[other] == 0:
+        return
+    place = state[NUM_OPEN] - 1
+    while place > 0:
+        at = stack[OPEN_TAG, place]
+        if at in (tag, other):
+            pop_to(nodes, stack, state, place)
+            return
+        if FLAGS[at] & SPECIAL and at not in (_ADDRESS, _DIV, _P):
+            return
+        place -= 1
+
+
+@njit(cache=True, nogil=True)
+def _enter_table_part(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> None:
+    """Close all that a part of a table cannot stand in, up to the nearest table; imply a row for a cell."""
+    flags = FLAGS[tag]
+    place = state[NUM_OPEN] - 1
+    while place > 0:
+        at = stack[OPEN_TAG, place]
+        if FLAGS[at] & TABLE_SCOPE or (tag == _COL and at == _COLGROUP):
+            break
+        if (tag == _TR or flags & CELL) and FLAGS[at] & ROW_GROUP:
+            break
+        if at == _TR and flags & CELL:
+            break
+        place -= 1
+    at = stack[OPEN_TAG, place]
+    if place == 0 or at == _TEMPLATE:  # no table: browsers ignore the tag, here it parts the texts
+        if FLAGS[innermost(nodes, stack, state)] & CELL:
+            pop(nodes, stack, state)
+        return
+    pop_to(nodes, stack, state, place + 1)
+    if flags & CELL and at != _TR:
+        push(nodes, stack, state, _TR, np.uint64(0), 0, 0)
+
+
+@njit(cache=True, nogil=True)
+def in_foreign(nodes: Indexes, stack: Numbers, state: Numbers) -> bool:
+    """Whether the innermost element is of svg or math, where HTML's rules don't hold."""
+    if state[_SVG] + state[_MATH] == 0:
+        return False
+    place = state[NUM_OPEN] - 1
+    while place > 0:
+        at = stack[OPEN_TAG, place]
+        if at in (_SVG, _MATH):
+            return True
+        if at in (_FOREIGN_OBJECT, _DESC, _ANNOTATION_XML):
+            return False
+        place -= 1
+    return False
+
+
+@njit(cache=True, nogil=True)
+def stays_foreign(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
+    """Whether a start tag is one of svg or math; those of HTML close the svg or math that is open."""
+    if not in_foreign(nodes, stack, state):
+        return False
+    if not FLAGS[tag] & BREAKS_OUT:
+        return True
+    while in_foreign(nodes, stack, state):
+        pop(nodes, stack, state)
+    return False
+
+
+# End tags and text.
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def end_element(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64) -> None:
+    """Apply the rules of an end tag; one that ends nothing is ignored."""
+    flags = FLAGS[tag]
+    if tag == _P:
+        _end_paragraph(nodes, stack, state)
+    elif flags & HEADING:
+        _end_heading(nodes, stack, state)
+    elif tag == _BR:
+        start_element(nodes, stack, state, _BR, name, 0, 0)
+    elif state[tag] == 0 or tag in (_HTML, _BODY):
+        return
+    elif flags & ENDS_IN_SCOPE:
+        close(nodes, stack, state, tag, 0 if tag == _TEMPLATE else SCOPE, tag)
+    elif tag == _LI:
+        close(nodes, stack, state, tag, SCOPE | LIST, tag)
+    elif flags & (TABLE_PART | TABLE_SCOPE):
+        close(nodes, stack, state, tag, TABLE_SCOPE, tag)
+    elif tag == _FORM:
+        _end_form(nodes, stack, state)
+    elif tag == _HEAD:
+        pop_to(nodes, stack, state, 1)
+        state[MODE] = AFTER_HEAD
+    else:
+        _end_inline(nodes, stack, state, tag, name)
+
+
+@njit(cache=True, nogil=True)
+def _end_paragraph(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
+    """A ``</p>`` without a ``p`` makes an empty one."""
+    place = find_open(nodes, stack, state, _P, _P, SCOPE, _BUTTON)
+    if place == 0 and state[MODE] == IN_BODY:
+        push(nodes, stack, state, _P, np.uint64(0), 0, 0)
+        pop(nodes, stack, state)
+    elif place:
+        pop_to(nodes, stack, state, place)
+
+
+@njit(cache=True, nogil=True)
+def _end_heading(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
+    """A heading's end tag ends one of any level."""
+    place = state[NUM_OPEN] - 1
+    while place > 0:
+        flags = FLAGS[stack[OPEN_TAG, place]]
+        if flags & HEADING:
+            pop_to(nodes, stack, state, place)
+            return
+        if flags & SCOPE:
+            return
+        place -= 1
+
+
+@njit(cache=True, nogil=True)
+def _end_form(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
+    """A form ends; blocks that are open in it stay open."""
+    place = find_open(nodes, stack, state, _FORM, _FORM, SCOPE, _FORM)
+    if place:
+        while FLAGS[innermost(nodes, stack, state)] & IMPLIED_END:
+            pop(nodes, stack, state)
+        mark_closed(nodes, stack, state, place)
+
+
+@njit(cache=True, nogil=True)
+def _end_inline(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64) -> None:
+    """End an inline element; across an open block only a formatting element ends, and not before the block does."""
+    across = SCOPE if FLAGS[tag] & FORMATTING else SPECIAL
+    is_crossed = False
+    place = state[NUM_OPEN] - 1
+    while place > 0:
+        at = stack[OPEN_TAG, place]
+        if at == tag and (tag != UNKNOWN or stack[NAME, place] == np.int64(name)):
+            if is_crossed:
+                mark_closed(nodes, stack, state, place)
+            else:
+                pop_to(nodes, stack, state, place)
+            return
+        if FLAGS[at] & across:
+            return
+        is_crossed |= FLAGS[at] & SPECIAL > 0
+        place -= 1
