@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := $(patsubst tests/benchmarks/contenders/%.txt,.venv-bench/%/.ready,$(wildcard tests/benchmarks/contenders/*.txt))
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test bench lint clean
 
 # What is installed is named by a stamp, so that a second call starts at once.
 $(VENV)/.quickstart: pyproject.toml
@@ -20,11 +21,22 @@ $(VENV)/.lint: $(VENV)/.quickstart
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
 
+# Each peer has its own environment: they pin NumPy and lxml as they like; uv resolves in seconds what pip cannot.
+.venv-bench/%/.ready: tests/benchmarks/contenders/%.txt $(VENV)/.test
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python -r $<
+	touch $@
+
 quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieval database and a report
 	$(BIN)/massivetext quickstart
 
 test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the long ones
 	$(BIN)/python -m pytest $(if $(SLOW),-m "slow or not slow",-m "not slow")
+
+bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
+	$(BIN)/python tests/benchmarks/bench_filters.py $(DOCUMENTS)
+	$(BIN)/python tests/benchmarks/bench_warc.py $(WARC)
 
 lint: $(VENV)/.lint ## format, lint, types
 	$(BIN)/ruff check .
@@ -32,4 +44,4 @@ lint: $(VENV)/.lint ## format, lint, types
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

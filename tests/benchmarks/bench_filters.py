@@ -1,0 +1,48 @@
+"""Gopher's rules, MinHash and language id, beside datatrove and dolma; ``--help`` says on what."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from side_by_side import Contender, rates, time_contenders
+
+DEFAULT = Path(__file__).parents[3] / "shared" / "data" / "bench" / "documents.parquet"
+_CYRILLIC = {ord("a") + i: 0x430 + i for i in range(26)} | {ord("A") + i: 0x410 + i for i in range(26)}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("documents", nargs="?", default=str(DEFAULT), help="Parquet file with a column named text")
+    parser.add_argument("--number", type=int, default=1_500, help="documents from its beginning")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    texts = pq.read_table(arguments.documents, columns=["text"])["text"].to_pylist()[: arguments.number]
+    with tempfile.TemporaryDirectory() as folder:
+        english = _write(Path(folder, "english.jsonl"), texts)
+        cyrillic = _write(Path(folder, "cyrillic.jsonl"), [text.translate(_CYRILLIC) for text in texts])
+        ours = "massivetext: quality + repetition"
+        contenders = [
+            Contender(ours, "massivetext_filters.py", (english, "gopher")),
+            Contender("the same, no ASCII letter in the text", "massivetext_filters.py", (cyrillic, "gopher")),
+            Contender("massivetext: + MinHash 200 x 13-gram", "massivetext_filters.py", (english, "gopher+minhash")),
+            Contender("massivetext: MinHash alone, scan included", "massivetext_filters.py", (english, "minhash")),
+            Contender("massivetext: language id", "massivetext_filters.py", (english, "language")),
+            Contender("dolma gopher_v1", "dolma_filters.py", (english,), "dolma"),
+            Contender("datatrove repetition, then quality", "datatrove_filters.py", (english,), "datatrove"),
+        ]
+        print(f"{len(texts):,} documents of {arguments.documents}; {arguments.rounds} rounds, median\n")
+        print(rates(time_contenders(contenders, arguments.rounds), ours))
+
+
+def _write(path: Path, texts: list[str]) -> str:
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return str(path)
+
+
+if __name__ == "__main__":
+    main()
