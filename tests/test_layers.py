@@ -1,12 +1,11 @@
-"""Who may import whom, stated once. Each module is imported in a fresh interpreter and ``sys.modules`` is looked at."""
+"""Who may import whom, stated once. The modules are imported in fresh interpreters and ``sys.modules`` is looked at."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -57,32 +56,29 @@ def modules() -> list[str]:
     return names
 
 
-def loaded_by(name: str) -> list[str]:
-    code = f"import json, sys, {name}; print(json.dumps(sorted(sys.modules)))"
+def ruled_by(pattern: str) -> list[str]:
+    """The modules whose first fitting pattern this is."""
+    return [name for name in modules() if next(rule for rule in RULES if fnmatch(name, rule)) == pattern]
+
+
+def strangers(names: Sequence[str], pattern: str) -> set[str]:
+    """What a fresh interpreter holds after importing these modules, and their rule does not allow."""
+    code = f"import json, sys, {', '.join(names)}; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    loaded = json.loads(run.stdout.splitlines()[-1])
+    ours, third_party = RULES[pattern]
+    own = {m for m in loaded if m.split(".")[0] in FOLDERS and m not in FOLDERS and m != "trainer.retro"}
+    own = {m for m in own - set(names) if not any(m == allowed or m.startswith(f"{allowed}.") for allowed in ours)}
+    return own | ({m.split(".")[0] for m in loaded} & HEAVY) - third_party
 
 
-@pytest.fixture(scope="module")
-def loaded() -> dict[str, list[str]]:
-    """For each module, what a fresh interpreter holds after importing it; a core each, since each takes a second."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(modules(), pool.map(loaded_by, modules()), strict=True))
-
-
-def rule_of(name: str) -> tuple[set[str], set[str]]:
-    return next(rule for pattern, rule in RULES.items() if fnmatch(name, pattern))
-
-
-@pytest.mark.parametrize("name", modules())
-def test_module_keeps_to_its_layer(name: str, loaded: dict[str, list[str]]) -> None:
-    rule = rule_of(name)
-    assert rule is not None
-    ours, third_party = rule
-    own = {m for m in loaded[name] if m.split(".")[0] in FOLDERS and m not in FOLDERS and m != "trainer.retro"}
-    strangers = {m for m in own if not any(m == allowed or m.startswith(f"{allowed}.") for allowed in ours)}
-    assert not strangers - {name}
-    assert not ({m.split(".")[0] for m in loaded[name]} & HEAVY) - third_party
+@pytest.mark.parametrize("pattern", RULES)
+def test_modules_keep_to_their_layer(pattern: str) -> None:
+    names = ruled_by(pattern)  # all of one rule together: an interpreter for each would take minutes
+    assert names, f"{pattern} is the rule of no module"
+    if strangers(names, pattern):
+        assert {name: found for name in names if (found := strangers([name], pattern))} == {}
+        raise AssertionError("only together do they load what their rule forbids")
 
 
 def test_packages_are_empty() -> None:
