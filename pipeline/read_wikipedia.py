@@ -29,7 +29,8 @@ from pipeline.config import ExtractConfig
 from pipeline.dates import parse_date
 from pipeline.records import Piece, RawDocument, Record
 from pipeline.storage import open_read, size
-from pipeline.wiki_markup import MarkupError, wiki_text
+from pipeline.wiki_limits import MarkupError
+from pipeline.wiki_markup import wiki_text
 from pipeline.wiki_site import ARTICLE, Site, read_site
 
 _PAGE_START = re.compile(rb"<page>")
@@ -128,9 +129,9 @@ class _PageReader:
             yield from self._pages(window, locate)
             if window.error is None or reader.current >= end:
                 return
-            following = next_stream(file, reader.current + 1, num_bytes)
-            lost = (num_bytes if following is None else following) - reader.current
-            yield Record.failed(reader.current, lost, "truncated", window.error)
+            following = next_stream(file, reader.damaged + 1, num_bytes)
+            lost = (num_bytes if following is None else following) - reader.damaged
+            yield Record.failed(reader.damaged, lost, "truncated", window.error)
             position = following if following is not None and following < end else None
 
     def _pages(self, window: Window, locate: Locate) -> Iterator[Record]:
@@ -169,7 +170,7 @@ def _to_record(raw: bytes, site: Site) -> Record:
     if reason := _unwanted(page, site):
         return Record.dropped(0, len(raw), reason, url)
     try:
-        text = wiki_text(page.markup, page.title, site.language, site.link_prefixes)
+        text = wiki_text(page.markup, page.title, site.link_prefixes)
     except MarkupError as error:
         return Record.failed(0, len(raw), "markup", error, url)
     if not text:

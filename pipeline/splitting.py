@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.byte_streams import is_compressed
+from pipeline.bz2_streams import has_streams
 from pipeline.storage import open_read
 from pipeline.warc_files import archive_offsets
 
@@ -19,6 +20,9 @@ def is_splittable(path: str, format: str) -> bool:
     if format in ("jsonl", "c4"):
         with open_read(path) as stream:
             return not is_compressed(stream.read(8))
+    if format == "wikipedia":
+        with open_read(path) as stream:
+            return not is_compressed(stream.read(8)) or has_streams(stream)
     return format == "parquet"
 
 
@@ -27,8 +31,9 @@ def offset_kind(path: str, format: str) -> str:
 
     Returns:
         ``gzip member``, ``zstd frame``, ``lz4 frame`` (its first byte and size as stored), ``byte`` (of the file),
-        ``decompressed byte``, ``row`` (number, and 1), ``archive member`` (its header after decompression, and its
-        size), ``file`` (0, and its size as stored) or ``index`` (that the file names other files, into which they go).
+        ``decompressed byte``, ``bzip2 stream`` (its first byte as stored, and the record's size), ``row`` (number, and
+        1), ``archive member`` (its header after decompression, and its size), ``file`` (0, and its size as stored) or
+        ``index`` (that the file names other files, into which they go).
     """
     if format in ("gutenberg", "text"):
         return "file"
@@ -39,4 +44,7 @@ def offset_kind(path: str, format: str) -> str:
     if format in ("warc", "wet"):
         return archive_offsets(path)
     with open_read(path) as stream:
+        if format == "wikipedia" and has_streams(stream):
+            return "bzip2 stream"
+        stream.seek(0)
         return "decompressed byte" if is_compressed(stream.read(8)) else "byte"
