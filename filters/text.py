@@ -29,6 +29,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from filters.unaligned import read_bytes
 from filters.unicode_tables import ALPHABETIC, PUNCTUATION, WHITE_SPACE, unicode_tables
 
 NEWLINE: Final = 0x0A
@@ -123,7 +124,7 @@ def scan(texts: pa.Array) -> TextScan:
         TypeError: ``texts`` has another type.
         ValueError: A document is 2 GiB or larger.
     """
-    data, doc_offsets, valid = _buffers(texts)
+    data, doc_offsets, valid = text_buffers(texts)
     tables = unicode_tables()
     max_words, max_lines = _count_breaks(data, doc_offsets[0], doc_offsets[-1])
     words = _Words.empty(max_words + len(valid))
@@ -142,7 +143,7 @@ def scan(texts: pa.Array) -> TextScan:
     )  # fmt: skip
 
 
-def _buffers(texts: pa.Array) -> tuple[Bytes, Positions, Flags]:
+def text_buffers(texts: pa.Array) -> tuple[Bytes, Positions, Flags]:
     """The array's bytes, int64 offsets into them, and which rows are not null."""
     if pa.types.is_string(texts.type):
         offset_type: type[np.signedinteger[Any]] = np.int32
@@ -275,7 +276,7 @@ def _find_words(
         chars = 0
         while position < end:  # each turn reads a word, if one starts here, and one character of white space
             start, word_chars, kept, seen = position, 0, 0, 0
-            word_hash, shingle_hash = FNV_BASIS, FNV_BASIS
+            shingle_hash = FNV_BASIS
             size = 0
             while position < end:
                 code_point, size = np.int64(data[position]), 1
@@ -284,9 +285,6 @@ def _find_words(
                 bits = properties[code_point]
                 if bits & WHITE_SPACE:
                     break
-                word_hash = hash_step(word_hash, np.uint64(data[position]))
-                for i in range(1, size):
-                    word_hash = hash_step(word_hash, np.uint64(data[position + i]))
                 if not bits & PUNCTUATION:
                     shingle_hash = hash_step(shingle_hash, np.uint64(lower[code_point]))
                     kept += 1
@@ -298,6 +296,9 @@ def _find_words(
                 words.ends[count] = position
                 words.chars[count] = word_chars
                 words.is_alphabetic[count] = seen & ALPHABETIC != 0
+                word_hash = FNV_BASIS
+                for block in range(start, position, 8):
+                    word_hash = hash_step(word_hash, read_bytes(data, block, min(8, position - block)))
                 words.hashes[count] = hash_end(word_hash)
                 # 0 stands for "nothing left", so the one word in 2**64 that hashes to it takes 1.
                 words.shingle_hashes[count] = max(hash_end(shingle_hash), np.uint64(1)) if kept else np.uint64(0)

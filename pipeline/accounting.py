@@ -44,6 +44,15 @@ def count_verdicts(path: str, entered: int) -> Counts:
     return Counts("documents", entered, kept, dropped, outcomes.get(FAILED, 0), kept)
 
 
+def count_edits(path: str) -> dict[str, int]:
+    """Edits of the kept documents of a verdict table: how many documents have one, and how many edits each reason."""
+    with storage.open_read(path) as stream:
+        table = pq.read_table(stream, columns=["edits"], filters=[("verdict", "==", KEPT)])
+    edited = pc.sum(pc.greater(pc.list_value_length(table["edits"]), 0)).as_py() or 0
+    reasons = pc.struct_field(pc.list_flatten(table["edits"]), "reason")
+    return {"edited_documents": edited, **{f"edits_{reason}": number for reason, number in _tally(reasons).items()}}
+
+
 def count_rows(path: str, entered: int, extra: Mapping[str, int] | None = None) -> Counts:
     """Balance a shard in which every document gives one row."""
     rows = _num_rows(path)

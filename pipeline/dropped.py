@@ -1,6 +1,7 @@
 """Write dropped documents out, on request: ``OUT/dropped/<subset>/documents-*``, with ``stage, reason, evidence``.
 
-They are otherwise a view: the text stands in extract's documents, the decision in the verdict tables.
+They are otherwise a view: the text stands in extract's documents, the decision in the verdict tables. The text is as
+the filter edited it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.documents import document_shards, read_side_table
+from pipeline.documents import document_shards, read_edits, read_side_table, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stages
 from pipeline.manifest import ShardTask
 from pipeline.schema import DOCUMENT_SCHEMA, KEPT
@@ -32,7 +33,8 @@ def write_dropped(out: str) -> int:
     for task in document_shards(stages["extract"].manifest):
         with ParquetShardWriter(folder, task.file("documents"), DROPPED_SCHEMA, scratch) as writer:
             decision = _decisions(verdict_stages, task)
-            _write_shard(storage.join(stages["extract"].folder, task.file("documents")), decision, writer)
+            edits = read_edits(stages["filter"].folder, task) if "filter" in stages else None
+            _write_shard(storage.join(stages["extract"].folder, task.file("documents")), decision, edits, writer)
         written += writer.finished().rows
     return written
 
@@ -51,10 +53,12 @@ def _decisions(stages: Mapping[str, FinishedStage], task: ShardTask) -> pa.Table
     return pa.Table.from_pylist(rows, pa.schema(_DECISION))
 
 
-def _write_shard(path: str, decisions: pa.Table, writer: ParquetShardWriter) -> None:
+def _write_shard(path: str, decisions: pa.Table, edits: pa.Table | None, writer: ParquetShardWriter) -> None:
     start = 0
     with storage.open_read(path) as stream:
         for batch in pq.ParquetFile(stream).iter_batches():
+            if edits is not None:
+                batch = with_edits(batch, edits.slice(start, batch.num_rows))
             part = decisions.slice(start, batch.num_rows).combine_chunks()
             columns = [*batch.columns, *(part[name].combine_chunks() for name in part.column_names)]
             rows = pa.RecordBatch.from_arrays(columns, schema=DROPPED_SCHEMA)

@@ -1,4 +1,4 @@
-"""Find documents of a run by what was decided about them."""
+"""Find documents of a run by what was decided about them; their text is as the filter edited it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.config import RecipeError
-from pipeline.documents import document_shards, read_side_table
+from pipeline.documents import document_shards, read_edits, read_side_table, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stage, finished_stages
 from pipeline.manifest import ShardTask
 from pipeline.schema import KEPT
@@ -44,7 +44,8 @@ def find_documents(
     if verdict != KEPT and stage == "extract":
         return list(islice(_records(extract, shards, verdict, reason), number))
     stages = [finished[name] for name in VERDICT_STAGES if name in finished and stage in (None, name)]
-    return list(islice(_documents(extract, stages, shards, verdict, reason), number))
+    found = _documents(extract, finished.get("filter"), stages, shards, verdict, reason)
+    return list(islice(found, number))
 
 
 def _records(
@@ -60,7 +61,12 @@ def _records(
 
 
 def _documents(
-    extract: FinishedStage, stages: list[FinishedStage], shards: list[ShardTask], verdict: str, reason: str | None
+    extract: FinishedStage,
+    edited_by: FinishedStage | None,
+    stages: list[FinishedStage],
+    shards: list[ShardTask],
+    verdict: str,
+    reason: str | None,
 ) -> Iterator[dict[str, Any]]:
     for task in shards:
         found: dict[int, dict[str, Any]] = {}
@@ -74,12 +80,15 @@ def _documents(
             found = decided if verdict == KEPT else {**found, **decided}
         if not stages and verdict == KEPT:
             found = {row: {"stage": "extract", "verdict": KEPT} for row in range(task.inputs[0]["rows"])}
-        yield from _with_text(extract, task, found)
+        yield from _with_text(extract, edited_by, task, found)
 
 
-def _with_text(extract: FinishedStage, task: ShardTask, found: dict[int, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _with_text(
+    extract: FinishedStage, edited_by: FinishedStage | None, task: ShardTask, found: dict[int, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
     """Read the documents of the found rows, row group by row group."""
     first = 0
+    edits = read_edits(edited_by.folder, task) if edited_by else None
     with storage.open_read(storage.join(extract.folder, task.file("documents"))) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.metadata.num_row_groups):
@@ -87,6 +96,9 @@ def _with_text(extract: FinishedStage, task: ShardTask, found: dict[int, dict[st
             rows = sorted(row for row in found if first <= row < last)
             if rows:
                 table = file.read_row_group(group, columns=_FIELDS).take([row - first for row in rows])
-                for row, document in zip(rows, table.to_pylist(), strict=True):
+                (batch,) = table.combine_chunks().to_batches()
+                if edits is not None:
+                    batch = with_edits(batch, edits.take(rows))
+                for row, document in zip(rows, batch.to_pylist(), strict=True):
                     yield {**found[row], **document, "id": document["id"].hex()}
             first = last
