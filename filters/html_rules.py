@@ -49,19 +49,15 @@ from filters.html_tags import (
     TABLE_SCOPE,
     UNKNOWN,
     VOID,
-    tag_of,
+    tags_of,
 )
 
-_A, _ADDRESS, _ANNOTATION_XML, _BODY, _BR, _BUTTON = (
-    tag_of(name) for name in ["a", "address", "annotation-xml", "body", "br", "button"]
-)
-_COL, _COLGROUP, _DD, _DESC, _DIV, _DT = (tag_of(name) for name in ["col", "colgroup", "dd", "desc", "div", "dt"])
-_FOREIGN_OBJECT, _FORM, _HEAD, _HTML, _INPUT, _KEYGEN = (
-    tag_of(name) for name in ["foreignobject", "form", "head", "html", "input", "keygen"]
-)
-_LI, _MATH, _OPTGROUP, _OPTION, _P, _RB = (tag_of(name) for name in ["li", "math", "optgroup", "option", "p", "rb"])
-_RP, _RT, _RTC, _SELECT, _SVG, _TEMPLATE = (tag_of(name) for name in ["rp", "rt", "rtc", "select", "svg", "template"])
-_TEXTAREA, _TR = (tag_of(name) for name in ["textarea", "tr"])
+_A, _ADDRESS, _BODY, _BR, _BUTTON, _CAPTION = tags_of("a address body br button caption")
+_COL, _COLGROUP, _DD, _DIV, _DT, _FORM = tags_of("col colgroup dd div dt form")
+_HEAD, _HTML, _INPUT, _KEYGEN, _LI, _OPTGROUP = tags_of("head html input keygen li optgroup")
+_OPTION, _P, _RB, _RP, _RT, _RTC, _SELECT = tags_of("option p rb rp rt rtc select")
+_TABLE, _TEMPLATE, _TEXTAREA, _TR = tags_of("table template textarea tr")
+_ANNOTATION_XML, _DESC, _FOREIGN_OBJECT, _MATH, _SVG = tags_of("annotation-xml desc foreignobject math svg")
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -107,8 +103,8 @@ def _apply_start_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, 
     """Close what the start tag ends; False when the tag is to be ignored or is dealt with."""
     flags = FLAGS[tag]
     if flags & TABLE_PART:
-        _enter_table_part(nodes, stack, state, tag)
-    elif flags & HEADING:
+        return _enter_table_part(nodes, stack, state, tag)
+    if flags & HEADING:
         if FLAGS[innermost(nodes, stack, state)] & HEADING:
             pop(nodes, stack, state)
     elif tag == _LI:
@@ -117,6 +113,8 @@ def _apply_start_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, 
         _close_item(nodes, stack, state, _DD, _DT)
     elif tag == _A:
         close(nodes, stack, state, _A, SPECIAL, _A)
+    elif tag == _TABLE:
+        close(nodes, stack, state, _TABLE, CELL | TABLE_SCOPE, _CAPTION)  # one that is open outside of cells
     elif tag == _FORM:
         return state[_FORM] == 0 or state[_TEMPLATE] > 0
     elif tag in (_HTML, _HEAD, _BODY):
@@ -181,27 +179,36 @@ def _close_item(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other:
 
 
 @njit(cache=True, nogil=True)
-def _enter_table_part(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> None:
-    """Close all that a part of a table cannot stand in, up to the nearest table; imply a row for a cell."""
-    flags = FLAGS[tag]
+def _enter_table_part(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
+    """Close all that a part of a table cannot stand in, up to the nearest table; imply a row for a cell.
+
+    Without a table, browsers ignore the tag. Here it leaves an empty element, so that it parts the texts beside it.
+    """
     place = state[NUM_OPEN] - 1
-    while place > 0:
-        at = stack[OPEN_TAG, place]
-        if FLAGS[at] & TABLE_SCOPE or (tag == _COL and at == _COLGROUP):
-            break
-        if (tag == _TR or flags & CELL) and FLAGS[at] & ROW_GROUP:
-            break
-        if at == _TR and flags & CELL:
-            break
+    while place > 0 and not _holds_part(stack[OPEN_TAG, place], tag):
         place -= 1
-    at = stack[OPEN_TAG, place]
-    if place == 0 or at == _TEMPLATE:  # no table: browsers ignore the tag, here it parts the texts
-        if FLAGS[innermost(nodes, stack, state)] & CELL:
-            pop(nodes, stack, state)
-        return
-    pop_to(nodes, stack, state, place + 1)
-    if flags & CELL and at != _TR:
-        push(nodes, stack, state, _TR, np.uint64(0), 0, 0)
+    if place == 0:
+        push(nodes, stack, state, tag, np.uint64(0), 0, 0)
+        pop(nodes, stack, state)
+        return False
+    holder = stack[OPEN_TAG, place]
+    if holder != _TEMPLATE:
+        pop_to(nodes, stack, state, place + 1)
+        if FLAGS[tag] & CELL and holder != _TR:
+            push(nodes, stack, state, _TR, np.uint64(0), 0, 0)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _holds_part(holder: int, tag: int) -> bool:
+    """Whether the part of a table can stand in an open element, which need not be the right one."""
+    flags, is_cell = FLAGS[holder], FLAGS[tag] & CELL > 0
+    return bool(
+        flags & TABLE_SCOPE
+        or (tag == _COL and holder == _COLGROUP)
+        or ((is_cell or tag == _TR) and flags & ROW_GROUP)
+        or (is_cell and holder == _TR)
+    )
 
 
 @njit(cache=True, nogil=True)

@@ -74,7 +74,7 @@ _MEMBERS: Final = {
     TABLE_PART: "caption col colgroup tbody td tfoot th thead tr",
     IMPLIED_END: "dd dt li optgroup option p rb rp rt rtc",
     HAS_START_RULE: """a body button caption col colgroup dd dt form frameset h1 h2 h3 h4 h5 h6 head html input keygen
-        li optgroup option rb rp rt rtc select tbody td textarea tfoot th thead tr""",
+        li optgroup option rb rp rt rtc select table tbody td textarea tfoot th thead tr""",
     BLOCK: """address article aside blockquote body button caption center dd details dialog dir div dl dt fieldset
         figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main marquee
         menu nav ol optgroup option p plaintext pre search section select summary table tbody td tfoot th thead tr ul
@@ -127,6 +127,11 @@ _KEYS, _KEY_TAGS = _name_table()
 def tag_of(name: str) -> int:
     """The number of a tag, by its lower-case name."""
     return TAGS.index(name)
+
+
+def tags_of(names: str) -> tuple[int, ...]:
+    """The numbers of several, parted by spaces."""
+    return tuple(map(tag_of, names.split()))
 
 
 @njit(cache=True, nogil=True, forceinline=True)

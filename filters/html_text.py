@@ -19,7 +19,7 @@ from numba import njit
 from filters.html_blocks import LINE, HtmlBlocks
 from filters.html_entities import References, read_reference, references
 from filters.html_stack import MAX_DEPTH, Indexes, Numbers
-from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tag_of
+from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
 from filters.html_tokens import next_attribute
 from filters.html_tree import HtmlTree
 from filters.text import Bytes, Flags, Hashes, decode
@@ -31,8 +31,7 @@ _SPACE, _TAB, _NEWLINE, _AMPERSAND = 0x20, 0x09, 0x0A, 0x26
 _BULLET: Final = 0x2022
 _START_ATTRIBUTE: Final = np.uint64(name_hash("start"))
 
-_BR, _LI, _OL, _SVG, _TITLE, _TR = (tag_of(name) for name in ("br", "li", "ol", "svg", "title", "tr"))
-_XMP, _PLAINTEXT = tag_of("xmp"), tag_of("plaintext")
+_BR, _LI, _OL, _PLAINTEXT, _SVG, _TITLE, _TR, _XMP = tags_of("br li ol plaintext svg title tr xmp")
 
 # Classes of a byte that starts a character.
 _PLAIN, _BLANK, _MARKUP, _INVISIBLE, _LOOK = range(5)

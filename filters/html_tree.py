@@ -39,7 +39,7 @@ from filters.html_stack import (
     pop_to,
     push,
 )
-from filters.html_tags import FLAGS, RAW_TEXT, TEXT, tag_of, tag_of_hash
+from filters.html_tags import FLAGS, RAW_TEXT, TEXT, tag_of_hash, tags_of
 from filters.html_tokens import (
     BANG,
     GREATER,
@@ -59,9 +59,9 @@ from filters.uncounted import uncounted
 MAX_BYTES: Final = 1 << 28  # of a page; positions are int32
 MAX_NODES: Final = 4_000_000  # about 100 MB of arrays; a page of 50 MB has about a million
 
-_HTML, _MATH, _PLAINTEXT, _SCRIPT, _SVG = (tag_of(name) for name in ["html", "math", "plaintext", "script", "svg"])
+_HTML, _MATH, _PLAINTEXT, _SCRIPT, _SVG = tags_of("html math plaintext script svg")
 _CDATA: Final = np.frombuffer(b"![CDATA[", np.uint8)
-_TEMPLATE, _TITLE = tag_of("template"), tag_of("title")
+_TEMPLATE, _TITLE = tags_of("template title")
 
 
 class HtmlTree(NamedTuple):
