@@ -2,10 +2,10 @@
 
 Every record gives one ``Record``. Reasons for dropping: ``not_response`` (request, warcinfo, metadata, resource ...),
 ``not_conversion`` (the same for WET), ``revisit`` (without the payload, which stands in the record that
-``refers_to`` names), ``status`` (not 200), ``content_type`` (neither HTML nor plain text), ``empty`` (no text in it).
-Reasons for failing: ``bad_header``, ``gzip``, ``zstd``, ``lz4`` (a damaged member or frame), ``not_gzip`` ... (a
-stretch between members), ``truncated`` (the tail of the file), ``too_long``, ``http_body`` (not decodable), ``page``
-(the HTML engine refused it).
+``refers_to`` names), ``blocklist_...`` (its address is listed), ``status`` (not 200), ``content_type`` (neither HTML
+nor plain text), ``empty`` (no text in it). Reasons for failing: ``bad_header``, ``gzip``, ``zstd``, ``lz4`` (a damaged
+member or frame), ``not_gzip`` ... (a stretch between members), ``truncated`` (the tail of the file), ``too_long``,
+``http_body`` (not decodable), ``page`` (the HTML engine refused it).
 
 In a file of one gzip member (or Zstandard or LZ4 frame) a record, ``offset`` and ``length`` are the member's in the
 stored file and the digest is over its stored bytes. A member that holds further records numbers them in ``member``
@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from filters.extraction import Page, PageError, plain_text, read_page
+from pipeline.blocked_urls import Screen, screen_of
 from pipeline.config import ExtractConfig
 from pipeline.dates import parse_date
 from pipeline.http_responses import BodyError, Response, parse_headers, parse_response
@@ -47,22 +48,24 @@ def read_warc(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     Yields:
         One record for each of the file's that starts in the range, in order.
     """
+    blocked = screen_of(piece, config)
     for found, place in found_records(piece, config.max_record_bytes):
-        yield to_record(found, place, config)
+        yield to_record(found, place, config, blocked)
 
 
 def read_wet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     """Read the text (``conversion``) records of a WET file; otherwise as ``read_warc``."""
+    blocked = screen_of(piece, config)
     for found, place in found_records(piece, config.max_record_bytes):
-        yield to_record(found, place, config, is_wet=True)
+        yield to_record(found, place, config, blocked, is_wet=True)
 
 
-def to_record(found: FoundRecord, place: Place, config: ExtractConfig, is_wet: bool = False) -> Record:
-    """What becomes of one record of an archive."""
+def to_record(found: FoundRecord, place: Place, config: ExtractConfig, blocked: Screen, is_wet: bool = False) -> Record:
+    """What becomes of one record of an archive; of one that is ``blocked`` nothing but its header is looked at."""
     headers, url = headers_and_url(found)
     if found.problem is not None:
         return Record.failed(place.offset, place.length, found.problem, found.detail or "", url, place.member)
-    response, reason = None, _unwanted(headers, is_wet)
+    response, reason = None, _unwanted(headers, is_wet) or blocked(url)
     try:
         if reason is None and not is_wet:
             response = parse_response(found.block, config.max_record_bytes)

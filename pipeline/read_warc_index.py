@@ -20,6 +20,7 @@ from io import BytesIO
 
 import zstandard
 
+from pipeline.blocked_urls import screen_of
 from pipeline.byte_streams import Codec, codec_of
 from pipeline.config import ExtractConfig
 from pipeline.read_warc import headers_and_url, to_record
@@ -53,11 +54,11 @@ def read_warc_index(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
 
 
 def _jobs(piece: Piece, config: ExtractConfig) -> Iterator[Job]:
-    before = None
+    before, blocked = None, screen_of(piece, config)
     for row in entries(piece.path, piece.format, piece.hosts, piece.start, piece.end):
         if row.problem:
             yield row, Record.failed(row.position, row.size, "bad_index", row.problem, row.url)
-        elif reason := ("repeated_row" if row.record == before else row.unwanted):
+        elif reason := ("repeated_row" if row.record == before else row.unwanted or blocked(row.url)):
             yield row, Record.dropped(row.offset, row.length, reason, row.url)._replace(source=row.filename)
         elif row.length > config.max_record_bytes:
             yield row, _failed(row, "too_long", f"{row.length} bytes")
@@ -139,7 +140,7 @@ def _record_of(row: Entry, data: Fetched | None, config: ExtractConfig) -> Recor
         if found.problem is not None:
             return _failed(row, found.problem, found.detail or "")
         if _is_same(url, row.url):
-            return to_record(found, place, config)._replace(source=row.filename)
+            return to_record(found, place, config, lambda _: None)._replace(source=row.filename)
         there = f"a record of {url}"
     return _failed(row, "other_record", f"{there} stands there")
 

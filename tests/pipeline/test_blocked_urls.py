@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warc_builder import OK_HTML, html, response
 
 from pipeline.blocked_urls import screen_of
 from pipeline.blocklist_files import blocklist_files, blocklist_inputs
@@ -139,3 +141,33 @@ def test_records_of_any_format_with_a_url_are_screened(lists: Path) -> None:
     unscreened = list(read_records(Piece(str(path), "rows.jsonl", "news", "jsonl"), config))
     assert [r.outcome for r in unscreened] == ["kept"] * 4 + ["failed"]
     assert [(r.offset, r.length) for r in records] == [(r.offset, r.length) for r in unscreened]
+
+
+def test_a_listed_record_of_an_archive_is_dropped_before_its_body_is_read(lists: Path) -> None:
+    broken = OK_HTML.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    path = lists / "a.warc"
+    urls = ("http://www.bad.com/", "http://good.com/", "http://mixed.com/bad/1", "http://good.com/2")
+    heads = ((broken, b"\0\1\2"), (broken, b"\0\1\2"), (OK_HTML, html(1)), (OK_HTML, html(2)))
+    path.write_bytes(b"".join(response(1, *head, WARC_Target_URI=url) for url, head in zip(urls, heads, strict=True)))
+    config = ExtractConfig(blocklists={"adult": (str(lists / "ut1" / "adult"),)})
+    records = list(read_records(Piece(str(path), "a.warc", "massiveweb", "warc", is_screened=True), config))
+    assert [(r.outcome, r.reason, r.url) for r in records] == [
+        ("dropped", "blocklist_adult", urls[0]),
+        ("failed", "http_body", urls[1]),
+        ("dropped", "blocklist_adult", urls[2]),
+        ("kept", None, urls[3]),
+    ]
+
+
+def test_a_listed_row_of_an_index_is_not_fetched(lists: Path) -> None:
+    rows = [
+        {"url": f"http://{host}/", "mime": "text/html", "status": "200", "filename": "none.warc.gz", "offset": "0"}
+        | {"length": "10"}
+        for host in ("bad.com", "good.com")
+    ]
+    lines = [f"com,{row['url'][7:10]})/ 20200102030405 {json.dumps(row)}\n" for row in rows]
+    (lists / "index.cdxj").write_text("".join(lines))
+    config = ExtractConfig(blocklists={"adult": (str(lists / "ut1" / "adult"),)})
+    piece = Piece(str(lists / "index.cdxj"), "index.cdxj", "massiveweb", "cdxj", is_screened=True)
+    records = list(read_records(replace(piece, warc_root=str(lists)), config))
+    assert [(r.outcome, r.reason) for r in records] == [("dropped", "blocklist_adult"), ("failed", "unreadable")]
