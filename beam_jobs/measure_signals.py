@@ -11,12 +11,16 @@ from functools import cache, partial
 import pyarrow as pa
 
 from beam_jobs.shard_map import ShardMap
-from filters.language import LanguageModel
+from filters.classifier import Classifier
+from filters.content import content_signals
+from filters.language import LanguageDetector, LanguageModel, paragraph_language_fraction
+from filters.language_heliport import HeliportDetector
+from filters.pii import PII_TYPE, pii_spans
 from filters.quality import quality_signals
 from filters.repetition import repetition_signals
-from filters.text import scan
+from filters.text import TextScan, scan
 from pipeline.accounting import count_rows
-from pipeline.config import SignalsConfig
+from pipeline.config import LANGUAGE_PARAGRAPHS, SignalsConfig
 from pipeline.documents import document_shards, read_documents
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES
@@ -34,47 +38,67 @@ class MeasureSignals(ShardMap):
 
 def run(stage: StageRun) -> None:
     """Measure every shard of documents."""
-    model_path = stage.inputs[0]["full_path"]
-    measure = MeasureSignals(stage.space, stage.recipe.signals, model_path, stage.logs)
+    config = stage.recipe.signals
+    model_path = stage.inputs[0]["full_path"] if config.language_engine == "fasttext" else ""
+    measure = MeasureSignals(stage.space, config, model_path, stage.logs)
     stage.map_shards(document_shards(stage.manifests["extract"]), measure)
 
 
 def measure_shard(task: ShardTask, space: Workspace, config: SignalsConfig, model_path: str) -> Receipt:
     """Measure one shard."""
     path, entered = task.file("signals"), 0
-    with ParquetShardWriter(space.folder, path, signals_schema(), space.scratch) as writer:
+    schema = signals_schema(config.pii, config.optional_signals())
+    with ParquetShardWriter(space.folder, path, schema, space.scratch) as writer:
         for batch, _ in read_documents(space, task, ["text"]):
             entered += batch.num_rows
-            writer.write(signals_of(batch["id"], batch["text"], model_path, config.language_max_chars))
+            writer.write(signals_of(batch["id"], batch["text"], model_path, config))
     counts = count_rows(space.path(path), entered)
     return Receipt(task.name, (), (writer.finished(),), counts, task.subset)
 
 
-def signals_of(ids: pa.Array, texts: pa.Array, model_path: str, language_max_chars: int) -> pa.RecordBatch:
+def signals_of(ids: pa.Array, texts: pa.Array, model_path: str, config: SignalsConfig) -> pa.RecordBatch:
     """All signals of a batch of texts, with their ids in front."""
-    scanned = scan(texts)
-    language, score = _language_model(model_path).predict(texts, language_max_chars)
-    columns: dict[str, pa.Array] = {"id": ids, "language": language, "language_score": score}
-    for batch in (quality_signals(scanned), repetition_signals(scanned)):
-        columns.update(zip(batch.schema.names, batch.columns, strict=True))
-    return pa.RecordBatch.from_arrays(list(columns.values()), schema=signals_schema())
+    scanned, detector = scan(texts), _detector(config.language_engine, model_path)
+    columns = [ids, *detector.predict(texts, config.language_max_chars)]
+    for batch in _of_scan(scanned):
+        columns += batch.columns
+    if config.language_paragraphs:
+        columns.append(paragraph_language_fraction(scanned, columns[1], detector, config.language_max_chars))
+    for _, classifier in sorted(config.classifiers.items()):
+        columns.append(_classifier(classifier.model, classifier.label).probabilities(texts))
+    if config.pii:
+        columns.append(pii_spans(texts))
+    return pa.RecordBatch.from_arrays(columns, schema=signals_schema(config.pii, config.optional_signals()))
 
 
 @cache
-def signals_schema() -> pa.Schema:
-    """The columns of the table: those of an empty batch."""
-    empty = scan(pa.array([], pa.string()))
+def signals_schema(pii: bool = False, optional: tuple[str, ...] = ()) -> pa.Schema:
+    """The columns of the table: those of an empty batch, and ``SignalsConfig.optional_signals``."""
     fields = [pa.field("id", pa.binary(ID_BYTES), nullable=False)]
     fields += [pa.field("language", pa.string()), pa.field("language_score", pa.float32())]
-    for batch in (quality_signals(empty), repetition_signals(empty)):
+    for batch in _of_scan(scan(pa.array([], pa.string()))):
         fields += list(batch.schema)
+    for name in optional:
+        fields.append(pa.field(name, pa.float64() if name == LANGUAGE_PARAGRAPHS else pa.float32()))
+    if pii:
+        fields.append(pa.field("pii", PII_TYPE))
     return pa.schema(fields)
 
 
+def _of_scan(scanned: TextScan) -> tuple[pa.RecordBatch, ...]:
+    return content_signals(scanned), quality_signals(scanned), repetition_signals(scanned)
+
+
 @cache
-def _language_model(path: str) -> LanguageModel:
-    """One model a process."""
-    return LanguageModel(path)
+def _detector(engine: str, model_path: str) -> LanguageDetector:
+    """One a process."""
+    return HeliportDetector() if engine == "heliport" else LanguageModel(model_path)
+
+
+@cache
+def _classifier(path: str, label: str) -> Classifier:
+    """One a process."""
+    return Classifier(path, label)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,39 +1,37 @@
-"""Language identification with a fastText model.
+"""Language identification, and the cleaning of text that goes before it.
 
-The default model is lid.176.ftz (176 languages, 938 kB). Without a threshold it calls many rare languages English; on
-texts of document length a score of 0.65 or more hardly ever does. The bound stands in the recipe, not here.
+The default model is fastText's lid.176.ftz (176 languages, 938 kB). Without a threshold it calls many rare languages
+English; on texts of document length a score of 0.65 or more hardly ever does. ``filters.language_heliport`` is the
+stronger detector. The bounds stand in the recipe, not here.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from abc import ABC, abstractmethod
 
-import fasttext
 import numpy as np
 import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from filters.text import REPLACEMENT, decode
+from filters.fasttext_file import LABEL_PREFIX, UnsupportedModelError
+from filters.fasttext_model import FastTextModel
+from filters.text import REPLACEMENT, TextScan, decode
 from filters.unicode_tables import WHITE_SPACE, unicode_tables
 
-_LABEL_PREFIX: Final = "__label__"
-_SPACE: Final = 0x20
+_SPACE, _LESS = 0x20, 0x3C
 
 
-class LanguageModel:
-    """A fastText language classifier over whole columns. Not picklable: load one in each worker."""
+class LanguageDetector(ABC):
+    """Names the language of each text of a column."""
 
-    def __init__(self, path: str) -> None:
-        """Load a model.
+    @abstractmethod
+    def identify(self, lines: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Name the language of each cleaned text, as ``predict`` does.
 
         Args:
-            path: fastText model on the local disk, as ``pipeline.assets`` gives for ``lid.176.ftz``.
-
-        Raises:
-            ValueError: The file is missing or not a fastText model.
+            lines: large_string [n] from ``clean``.
         """
-        self._model = fasttext.load_model(path)  # silent in fasttext-community; other builds warn on stderr
 
     def predict(self, texts: pa.Array, max_chars: int = 3_000) -> tuple[pa.Array, pa.Array]:
         """Name the language of each text.
@@ -46,24 +44,88 @@ class LanguageModel:
             max_chars: Characters of the cleaned text that are read.
 
         Returns:
-            Labels as string [n], such as ``en`` or ``pt``, and their probabilities as float32 [n] in (0, 1], both null
-            where the text is null or has nothing left after cleaning.
+            Labels as string [n], such as ``en`` or ``pt``, and the detector's scores as float32 [n] in (0, 1], null
+            both where the text is null, has nothing left after cleaning, or nothing that the detector knows.
 
         Raises:
             ValueError: ``max_chars`` is below 1.
         """
-        if max_chars < 1:
-            raise ValueError(f"max_chars must be at least 1; got {max_chars}")
-        lines = clean(texts, max_chars).to_pylist()
-        found = self._model.predict([line for line in lines if line])
-        labels: list[str | None] = [None] * len(lines)
-        scores: list[float | None] = [None] * len(lines)
-        filled = (row for row, line in enumerate(lines) if line)
-        for row, line_labels, line_scores in zip(filled, *found, strict=True):
-            if line_labels:  # none when the model knows no word or character n-gram of the line
-                labels[row] = line_labels[0].removeprefix(_LABEL_PREFIX)
-                scores[row] = min(float(line_scores[0]), 1.0)  # fastText itself gives up to 1.0001
-        return pa.array(labels, pa.string()), pa.array(scores, pa.float32())
+        return self.identify(clean(texts, max_chars))
+
+
+class LanguageModel(LanguageDetector):
+    """A fastText language classifier; its score is the label's probability. Not picklable: load one in each worker."""
+
+    def __init__(self, path: str) -> None:
+        """Load a model.
+
+        Args:
+            path: fastText model on the local disk, as ``pipeline.assets`` gives for ``lid.176.ftz``.
+
+        Raises:
+            ValueError: The file is missing or no fastText classifier.
+        """
+        self._model: FastTextModel | _LibraryModel
+        try:
+            self._model = FastTextModel(path)
+        except UnsupportedModelError:
+            self._model = _LibraryModel(path)
+        self._labels = pa.array(self._model.labels, pa.string())
+
+    def identify(self, lines: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """See ``LanguageDetector``; fastText's own figures, which reach 1.0001, are cut at 1."""
+        best, scores = self._model.best_labels(lines)
+        return self._labels.take(pa.array(best, mask=best < 0)), pa.array(scores, mask=best < 0)
+
+
+class _LibraryModel:
+    """A model of a kind that only fastText's library reads, one text at a time."""
+
+    def __init__(self, path: str) -> None:
+        import fasttext  # not needed for the default model
+
+        self._model = fasttext.load_model(path)  # silent in fasttext-community; other builds warn on stderr
+        self._names = list(self._model.get_labels())
+        self.labels = tuple(name.removeprefix(LABEL_PREFIX) for name in self._names)
+
+    def best_labels(self, lines: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """As ``FastTextModel.best_labels``."""
+        best, scores = np.full(len(lines), -1, np.int32), np.full(len(lines), np.nan, np.float32)
+        for row, line in enumerate(lines.to_pylist()):
+            names, probabilities = self._model.predict(line)
+            if line and names:  # none when the model knows no word or character n-gram of the line
+                best[row], scores[row] = self._names.index(names[0]), min(float(probabilities[0]), 1.0)
+        return best, scores
+
+
+def paragraph_language_fraction(
+    scan: TextScan, languages: pa.Array, detector: LanguageDetector, max_chars: int = 3_000
+) -> pa.Array:
+    """Measure how much of each document is in the language that the whole of it is in.
+
+    Detectors are often wrong about a few words, so that headings and short list items lower the fraction of documents
+    in one language too.
+
+    Args:
+        scan: Of n documents.
+        languages: string [n], what the detector named each whole document; null where it named none.
+        detector: Names the language of each paragraph.
+        max_chars: Characters of a paragraph that are read.
+
+    Returns:
+        float64 [n], 0 to 1: characters of the paragraphs whose language is the document's, of the characters of all its
+        paragraphs; null where the document's language is.
+    """
+    lines = clean_spans(scan.data, scan.paragraph_starts, scan.paragraph_ends, max_chars)
+    found, _ = detector.identify(lines)
+    rows = np.repeat(np.arange(scan.num_documents), np.diff(scan.paragraph_offsets))
+    codes = pa.chunked_array([languages, found]).dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy()
+    of_document, of_paragraph = codes[: len(languages)], codes[len(languages) :]
+    is_same = (of_paragraph == of_document[rows]) & (of_paragraph >= 0)
+    chars = np.bincount(rows, scan.paragraph_chars, scan.num_documents)
+    same_chars = np.bincount(rows[is_same], scan.paragraph_chars[is_same], scan.num_documents)
+    has_none = of_document < 0
+    return pa.array(np.divide(same_chars, chars, out=np.zeros(len(chars)), where=~has_none), mask=has_none)
 
 
 def clean(texts: pa.Array, max_chars: int) -> pa.Array:
@@ -75,30 +137,66 @@ def clean(texts: pa.Array, max_chars: int) -> pa.Array:
 
     Returns:
         large_string [n] without leading or trailing space; a null gives the empty string.
+
+    Raises:
+        ValueError: ``max_chars`` is below 1.
     """
     wide = texts.cast(pa.large_string()).fill_null("")
     _, offsets, data = wide.buffers()
-    starts = np.frombuffer(offsets, dtype=np.int64)[wide.offset : wide.offset + len(wide) + 1]
+    bounds = np.frombuffer(offsets, dtype=np.int64)[wide.offset : wide.offset + len(wide) + 1]
     source = np.frombuffer(data, dtype=np.uint8) if data else np.empty(0, dtype=np.uint8)
-    for array in (starts, source):
-        array.flags.writeable = False  # one compiled form of the kernel, whether Arrow's buffers are mutable or not
-    cleaned, cleaned_starts = _clean(source, starts, max_chars, unicode_tables().properties)
+    return clean_spans(source, bounds[:-1], bounds[1:], max_chars)
+
+
+def clean_spans(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], max_chars: int
+) -> pa.Array:
+    """Clean stretches of one buffer, as ``clean`` does with texts.
+
+    Args:
+        data: UTF-8 text.
+        starts: int64 [n], where each stretch begins.
+        ends: int64 [n], where it ends.
+        max_chars: Characters that are kept of each.
+
+    Returns:
+        large_string [n].
+
+    Raises:
+        ValueError: ``max_chars`` is below 1.
+    """
+    if max_chars < 1:
+        raise ValueError(f"max_chars must be at least 1; got {max_chars}")
+    data, starts, ends = data.view(), starts.view(), ends.view()
+    for flags in (data.flags, starts.flags, ends.flags):
+        flags.writeable = False  # one compiled form of the kernel, whether Arrow's buffers are mutable or not
+    cleaned, cleaned_starts = _clean(data, starts, ends, max_chars, unicode_tables().properties)
     buffers = [None, pa.py_buffer(cleaned_starts), pa.py_buffer(cleaned)]
-    return pa.Array.from_buffers(pa.large_string(), len(wide), buffers)
+    return pa.Array.from_buffers(pa.large_string(), len(starts), buffers)
 
 
 @njit(cache=True, nogil=True)
 def _clean(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], max_chars: int, properties: NDArray[np.uint8]
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    max_chars: int,
+    properties: NDArray[np.uint8],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    out = np.empty(offsets[-1] - offsets[0], np.uint8)  # cleaning never lengthens
-    out_offsets = np.zeros(len(offsets), np.int64)
+    size = 0
+    for row in range(len(starts)):
+        size += min(ends[row] - starts[row], 4 * max_chars)
+    out = np.empty(size, np.uint8)  # cleaning never lengthens
+    out_offsets = np.zeros(len(starts) + 1, np.int64)
     write = 0
-    for row in range(len(offsets) - 1):
-        at, end = offsets[row], offsets[row + 1]
+    for row in range(len(starts)):
+        at, end = starts[row], ends[row]
         num_chars, after_blank = 0, False
         while at < end and num_chars + after_blank < max_chars:
-            size, is_blank = _next_unit(data, at, end, properties)
+            byte = data[at]
+            size, is_blank = 1, byte == _SPACE
+            if byte < _SPACE or byte >= 0x7F or byte == _LESS:  # most bytes of most texts need no closer look
+                size, is_blank = _next_unit(data, at, end, properties)
             if is_blank:
                 after_blank = num_chars > 0
             else:

@@ -14,6 +14,9 @@ PAPER_SUBSETS = ("massiveweb", "books", "news", "c4", "github", "wikipedia")
 SHIPPED = "shipped"  # the blocklist of a category that comes with the program
 RESERVED_SUBSETS = ("all", "held_out", "keys", "neighbours")  # folders and names of the output's own
 
+LANGUAGE_PARAGRAPHS = "language_paragraph_fraction"
+MIN_LANGUAGE_SCORES = {"fasttext": 0.65, "heliport": 0.5}  # by engine; RefinedWeb and DCLM; filters.language_heliport
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -103,7 +106,7 @@ class CrawlConfig(StageConfig):
 class ExtractConfig(StageConfig):
     """Raw records to documents."""
 
-    engine: Literal["resiliparse"] = "resiliparse"  # HTML to text
+    engine: Literal["blocks", "resiliparse", "trafilatura"] = "resiliparse"  # HTML to text; see filters.extraction
     shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
     max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
     licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight
@@ -127,12 +130,33 @@ class ExtractConfig(StageConfig):
     }
 
 
+class ClassifierConfig(StageConfig):
+    """A fastText classifier, as ``massivetext classifier train`` writes it; ``"path.bin"`` alone names the model."""
+
+    model: str  # path, relative to the recipe
+    label: str = "positive"  # whose probability, 0 to 1, is the signal
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+
 class SignalsConfig(StageConfig):
     """What is measured; bounds stand in [filter]."""
 
-    language_model: str = "lid.176.ftz"  # an asset's name, or a path to a fastText model
+    language_engine: Literal["fasttext", "heliport"] = "fasttext"  # heliport: better; an extra, 0.9 GB a worker
+    language_model: str = "lid.176.ftz"  # fasttext: an asset's name, or a path to a model
     language_max_chars: Positive = 3_000  # of a document that language id reads
+    language_paragraphs: bool = False  # also measure language_paragraph_fraction; see filters.language
+    # name -> model: the signal classifier_<name>, for [filter.bounds]
+    classifiers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ClassifierConfig] = {}
     pii: bool = False  # find e-mail addresses, public IP addresses and phone numbers, for [filter] redact
+
+    def optional_signals(self) -> tuple[str, ...]:
+        """Signals that are measured when asked for, and have no bound but one of [filter.bounds], in order."""
+        paragraphs = (LANGUAGE_PARAGRAPHS,) if self.language_paragraphs else ()
+        return (*paragraphs, *(f"classifier_{name}" for name in sorted(self.classifiers)))
 
 
 class BoundConfig(StageConfig):
@@ -146,7 +170,8 @@ class FilterConfig(StageConfig):
     """Bounds; the defaults are the papers', as in filters.quality and filters.repetition."""
 
     languages: tuple[str, ...] = ("en",)
-    min_language_score: Fraction = 0.65  # RefinedWeb, DCLM; Gopher states no tool and no threshold
+    min_language_score: Fraction | None = None  # None = MIN_LANGUAGE_SCORES; Gopher states no tool and no threshold
+    language_scores: dict[str, Fraction] = {}  # subset -> its own, in place of min_language_score
     bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one
     redact: tuple[Literal["email", "ip_address", "phone"], ...] = ()  # found by [signals] pii; see filters.pii
 
@@ -265,6 +290,7 @@ class ApplyConfig(StageConfig):
 
     content: tuple[str, ...] | None = WEB  # blocklists, and the bounds of filters.content
     language: tuple[str, ...] | None = None
+    classifiers: tuple[str, ...] | None = None  # bounds on [signals] classifiers
     quality: tuple[str, ...] | None = WEB
     repetition: tuple[str, ...] | None = WEB
     dedup: tuple[str, ...] | None = DEDUPED
@@ -318,8 +344,14 @@ class Recipe(StageConfig):
     def _named_subsets(self) -> Iterator[tuple[str, Sequence[str]]]:
         for rule in ApplyConfig.model_fields:
             yield f"[apply] {rule}", getattr(self.apply, rule) or ()
+        yield "[filter] language_scores", tuple(self.filter.language_scores)
         yield "[mixture] weights", tuple(self.mixture.weights)
         yield "[dedup] source_priority", self.dedup.source_priority
+
+    def min_language_score(self, subset: str) -> float:
+        """The least score with which a document of ``subset`` counts as one of its language."""
+        score = self.filter.language_scores.get(subset, self.filter.min_language_score)
+        return MIN_LANGUAGE_SCORES[self.signals.language_engine] if score is None else score
 
     def subsets(self) -> tuple[str, ...]:
         """The inputs' subsets, in the order of the recipe."""

@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
-from pipeline.config import Recipe
+from pipeline import assets
+from pipeline.config import Recipe, RecipeError
 
 
 def check(recipe: Recipe) -> None:
     """Refuse what a stage would refuse later.
 
     Raises:
-        RecipeError: A bound names a signal that no rule has.
+        RecipeError: A bound names a signal that no rule has, a language is none of the detector's, or a classifier does
+            not have its label.
+        assets.AssetError: The language model is missing.
     """
     if recipe.filter.bounds:  # the kernels' modules take a second to import
         from beam_jobs.filter_documents import rules_of
 
         for subset in recipe.subsets():
             rules_of(recipe, subset)
+    if any(recipe.apply.applies("language", subset) for subset in recipe.subsets()):
+        _check_languages(recipe)
+    _check_classifiers(recipe)
+
+
+def _check_languages(recipe: Recipe) -> None:
+    known = _known_languages(recipe)
+    if unknown := sorted(set(recipe.filter.languages) - set(known)):
+        raise RecipeError(f"[filter] languages has unknown ones {unknown}; known: {', '.join(sorted(known))}")
+
+
+def _known_languages(recipe: Recipe) -> tuple[str, ...]:
+    if recipe.signals.language_engine == "heliport":
+        from filters.language_heliport import LANGUAGES
+
+        return LANGUAGES
+    from filters.fasttext_file import read_labels
+
+    path = assets.resolve(recipe.signals.language_model)
+    try:
+        return read_labels(path, any_loss=True)
+    except ValueError as error:
+        raise RecipeError(f"[signals] language_model: {error}") from error
+
+
+def _check_classifiers(recipe: Recipe) -> None:
+    from filters.fasttext_file import read_labels
+
+    for name, classifier in sorted(recipe.signals.classifiers.items()):
+        try:
+            labels = read_labels(classifier.model)
+        except ValueError as error:
+            raise RecipeError(f"[signals.classifiers] {name}: {error}") from error
+        if classifier.label not in labels:
+            raise RecipeError(
+                f"[signals.classifiers] {name}: {classifier.model} has no label {classifier.label!r}; it has "
+                f'{", ".join(labels)}: name one, as {name} = {{ model = "...", label = "..." }}'
+            )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config import SHIPPED, Recipe, RecipeError, StageConfig
+from pipeline.config import SHIPPED, Recipe, RecipeError, SignalsConfig, StageConfig
 
 
 def load_recipe(path: str, overrides: Sequence[str] = (), input_root: str | None = None, limit: int = 0) -> Recipe:
@@ -64,10 +64,18 @@ def _resolve(raw: dict[str, Any], path: str, base: str, limit: int) -> Recipe:
     sections = {
         "extract": recipe.extract.model_copy(update={"blocklists": blocklists}),
         "decontaminate": recipe.decontaminate.model_copy(update={"evaluation": evaluation}),
-        "signals": _with_absolute(recipe.signals, "language_model", base),
+        "signals": _signals_with_paths(recipe.signals, base),
         "retro": _with_absolute(recipe.retro, "encoder", base),
     }
     return recipe.model_copy(update={"input": parts, **sections})
+
+
+def _signals_with_paths(section: SignalsConfig, base: str) -> StageConfig:
+    classifiers = {
+        name: classifier.model_copy(update={"model": _absolute(base, classifier.model)})
+        for name, classifier in section.classifiers.items()
+    }
+    return _with_absolute(section.model_copy(update={"classifiers": classifiers}), "language_model", base)
 
 
 def _with_absolute(section: StageConfig, key: str, base: str) -> StageConfig:
@@ -116,7 +124,7 @@ def _explain(path: str, raw: dict[str, Any], error: ValidationError) -> str:
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: Any = Recipe
     for name in location[:-1]:
-        if isinstance(name, int):
+        if name not in model.model_fields:  # a number in a list, a name in a table of the user's
             continue
         annotation = model.model_fields[name].annotation
         arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]

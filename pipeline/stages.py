@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline import assets, storage
 from pipeline.blocklist_files import blocklist_inputs
-from pipeline.config import Recipe, digest
+from pipeline.config import Recipe, RecipeError, digest
+from pipeline.extras import installed_version
 from pipeline.inputs import describe, evaluation_inputs, extract_inputs
 from pipeline.manifest import read_manifest
 
@@ -60,8 +61,10 @@ def _applied(recipe: Recipe, *rules: str) -> dict[str, list[str]]:
 
 
 def _extract_config(recipe: Recipe) -> dict[str, Any]:
-    parts = [part.model_dump(mode="json", exclude={"root"}) for part in recipe.input]
+    parts = [part.model_dump(mode="json", exclude={"root", "warc_root"}) for part in recipe.input]
     section = recipe.extract.model_dump(mode="json", exclude={"blocklists"})  # their contents are inputs
+    if recipe.extract.engine == "trafilatura":  # an extra, of any version
+        section["trafilatura"] = installed_version("trafilatura")
     return {**section, "input": parts, "apply": _applied(recipe, "content")}
 
 
@@ -70,7 +73,10 @@ def _extract_inputs(recipe: Recipe) -> Inputs:
 
 
 def _filter_config(recipe: Recipe) -> dict[str, Any]:
-    return {**_section("filter")(recipe), "apply": _applied(recipe, "language", "content", "quality", "repetition", "redact")}
+    return {
+        **_section("filter")(recipe),
+        "apply": _applied(recipe, "language", "content", "classifiers", "quality", "repetition", "redact"),
+    }
 
 
 def _dedup_config(recipe: Recipe) -> dict[str, Any]:
@@ -83,8 +89,13 @@ def _decontaminate_config(recipe: Recipe) -> dict[str, Any]:
 
 
 def _signals_config(recipe: Recipe) -> dict[str, Any]:
-    # the model's content is an input of the stage; where it lies is this machine's own
-    return {**_section("signals")(recipe), "language_model": os.path.basename(recipe.signals.language_model)}
+    # the models' contents are inputs of the stage; where they lie is this machine's own
+    section, signals = _section("signals")(recipe), recipe.signals
+    for classifier in section["classifiers"].values():
+        classifier["model"] = os.path.basename(classifier["model"])
+    if signals.language_engine == "fasttext":
+        return {**section, "language_model": os.path.basename(signals.language_model)}
+    return {**section, "language_model": "", "heliport": installed_version("heliport")}  # its models are in its package
 
 
 def _retro_config(recipe: Recipe) -> dict[str, Any]:
@@ -95,10 +106,17 @@ def _train_config(recipe: Recipe) -> dict[str, Any]:
     return {**_section("train")(recipe), "mixture": _section("mixture")(recipe)}
 
 
-def _language_model(recipe: Recipe) -> Inputs:
-    name = recipe.signals.language_model
-    path = assets.resolve(name)
-    return [describe(path, os.path.basename(path))]
+def _signals_inputs(recipe: Recipe) -> Inputs:
+    """The model of fastText's language id, then the classifiers in order of name."""
+    models = []
+    if recipe.signals.language_engine == "fasttext":
+        path = assets.resolve(recipe.signals.language_model)
+        models.append(describe(path, os.path.basename(path)))
+    for name, classifier in sorted(recipe.signals.classifiers.items()):
+        if not os.path.isfile(classifier.model):
+            raise RecipeError(f"[signals.classifiers] {name}: there is no file {classifier.model}")
+        models.append(describe(classifier.model, f"{name}/{os.path.basename(classifier.model)}"))
+    return models
 
 
 def _encoder_inputs(recipe: Recipe) -> Inputs:
@@ -111,9 +129,9 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
-    Stage("extract", ("crawl",), "beam_jobs.extract_text", 1, _extract_config, _extract_inputs),
-    Stage("signals", ("extract",), "beam_jobs.measure_signals", 1, _signals_config, _language_model, follows="extract"),
-    Stage("filter", ("signals",), "beam_jobs.filter_documents", 1, _filter_config, follows="signals"),
+    Stage("extract", ("crawl",), "beam_jobs.extract_text", 2, _extract_config, _extract_inputs),
+    Stage("signals", ("extract",), "beam_jobs.measure_signals", 2, _signals_config, _signals_inputs, follows="extract"),
+    Stage("filter", ("signals",), "beam_jobs.filter_documents", 2, _filter_config, follows="signals"),
     Stage(
         "signatures",
         ("extract", "filter"),
@@ -125,7 +143,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("dedup", ("filter", "signatures"), "beam_jobs.dedup_documents", 1, _dedup_config, follows="signatures"),
     Stage(
         "decontaminate",
-        ("extract", "dedup"),
+        ("extract", "filter", "dedup"),
         "beam_jobs.decontaminate",
         1,
         _decontaminate_config,
@@ -134,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "corpus",
-        ("extract", "decontaminate"),
+        ("extract", "filter", "decontaminate"),
         "beam_jobs.write_corpus",
         1,
         _section("corpus"),

@@ -7,17 +7,20 @@ import pyarrow as pa
 import pytest
 from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
 
-from beam_jobs.filter_documents import FilterDocuments, decide_batch, decide_shard, rules_of
+from beam_jobs.filter_documents import Decision, FilterDocuments, decide_batch, decide_shard, decision_of, rules_of
 from beam_jobs.measure_signals import signals_schema
 from filters.bounds import Bound, OneOf
+from filters.content import CONTENT_BOUNDS
 from filters.quality import QUALITY_BOUNDS
 from filters.repetition import REPETITION_BOUNDS
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.config_checks import check
 from pipeline.manifest import Counts, ShardTask
 from pipeline.recipe import load_recipe
+from pipeline.schema import EDITED_VERDICT_SCHEMA, VERDICT_SCHEMA
 
 SUBSETS = ("massiveweb", "books", "github")
+PUBLISHED = CONTENT_BOUNDS + QUALITY_BOUNDS + REPETITION_BOUNDS
 LANGUAGE = (OneOf("language", ("en",)), Bound("language_score", low=0.65))
 
 
@@ -29,7 +32,7 @@ def recipe(**sections: Any) -> Recipe:
 def sound(number: int, **signals: Any) -> dict[str, Any]:
     """Signals within every published bound, but for those named."""
     values: dict[str, Any] = {"id": id_of(number), "language": "en", "language_score": 0.9}
-    values |= {bound.name: bound.low if bound.low is not None else 0 for bound in QUALITY_BOUNDS + REPETITION_BOUNDS}
+    values |= {bound.name: bound.low if bound.low is not None else 0 for bound in PUBLISHED}
     return values | signals
 
 
@@ -38,7 +41,7 @@ def table(*rows: dict[str, Any]) -> pa.RecordBatch:
 
 
 def decided(rules: Any, *rows: dict[str, Any]) -> list[tuple[str, list[str], str | None]]:
-    found = decide_batch(table(*rows), rules).to_pylist()
+    found = decide_batch(table(*rows), Decision(tuple(rules))).to_pylist()
     assert [row["reason"] for row in found] == [(row["reasons"] or [None])[0] for row in found]
     return [(row["verdict"], row["reasons"], row["evidence"]) for row in found]
 
@@ -48,7 +51,7 @@ def decided(rules: Any, *rows: dict[str, Any]) -> list[tuple[str, list[str], str
 
 def test_the_papers_matrix_is_the_default() -> None:
     made = recipe()
-    assert rules_of(made, "massiveweb") == (*LANGUAGE, *QUALITY_BOUNDS, *REPETITION_BOUNDS)
+    assert rules_of(made, "massiveweb") == (*LANGUAGE, *PUBLISHED)
     assert rules_of(made, "books") == LANGUAGE
     assert rules_of(made, "github") == LANGUAGE
 
@@ -60,7 +63,8 @@ def test_the_papers_matrix_is_the_default() -> None:
         ({"language": ("books",), "quality": ("massiveweb",), "repetition": ()}, LANGUAGE),
         ({"language": (), "quality": ("books",), "repetition": ()}, QUALITY_BOUNDS),
         ({"language": (), "quality": (), "repetition": ("github", "books")}, REPETITION_BOUNDS),
-        ({"quality": None, "repetition": None}, (*LANGUAGE, *QUALITY_BOUNDS, *REPETITION_BOUNDS)),
+        ({"language": (), "content": ("books",), "quality": (), "repetition": ()}, CONTENT_BOUNDS),
+        ({"content": None, "quality": None, "repetition": None}, (*LANGUAGE, *PUBLISHED)),
     ],
 )
 def test_rules_follow_apply(apply: dict[str, Any], expected: tuple) -> None:
@@ -94,7 +98,7 @@ def test_a_bound_stands_in_place_of_the_published_one() -> None:
     [
         (
             {"num_wordz": {"low": 1}, "a": {}},
-            r"unknown signals \['a', 'num_wordz'\]; known: num_words, mean_word_length",
+            r"unknown signals \['a', 'num_wordz'\]; known: explicit_word_fraction, num_distinct_explicit_words",
         ),
         ({"num_words": {"low": 9, "high": 1}}, "bound num_words: low must not be above high; got low=9.0, high=1.0"),
         ({"num_words": {"low": float("nan")}}, "bound num_words: low must not be above high; got low=nan"),
@@ -123,7 +127,7 @@ def test_all_failing_reasons_in_the_order_of_the_rules() -> None:
     assert evidence == "language=de; language_score=0.25; num_words=49; num_stop_words=1; duplicate_line_fraction=0.31"
 
 
-@pytest.mark.parametrize("bound", QUALITY_BOUNDS + REPETITION_BOUNDS, ids=lambda bound: bound.name)
+@pytest.mark.parametrize("bound", PUBLISHED, ids=lambda bound: bound.name)
 def test_each_published_bound_keeps_its_edge_and_names_itself_beyond(bound: Bound) -> None:
     rules = rules_of(recipe(), "massiveweb")
     step = 1 if isinstance(bound.low or bound.high, int) and bound.name.startswith("num_") else 1e-9
@@ -172,9 +176,9 @@ def out(tmp_path: Path) -> Path:
 
 def test_each_subset_gets_its_own_rules(out: Path) -> None:
     made = recipe(apply={"language": ("massiveweb", "books"), "quality": ("massiveweb",), "repetition": ()})
-    rules = {subset: rules_of(made, subset) for subset in SUBSETS}
+    decisions = {subset: decision_of(made, subset) for subset in SUBSETS}
     space = workspace(out, "filter")
-    receipts = {subset: decide_shard(ShardTask(subset, 0, 1), space, rules) for subset in SUBSETS}
+    receipts = {subset: decide_shard(ShardTask(subset, 0, 1), space, decisions) for subset in SUBSETS}
     assert receipts["massiveweb"].counts == Counts("documents", 20, 5, {"language": 10, "num_words": 5}, 0, 5)
     assert receipts["books"].counts == Counts("documents", 20, 10, {"language": 10}, 0, 10)
     assert receipts["github"].counts == Counts("documents", 20, 20, {}, 0, 20)
@@ -184,9 +188,78 @@ def test_each_subset_gets_its_own_rules(out: Path) -> None:
 
 
 def test_beam_writes_what_the_function_writes(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = {subset: rules_of(recipe(), subset) for subset in SUBSETS}
+    decisions = {subset: decision_of(recipe(), subset) for subset in SUBSETS}
     tasks = [ShardTask(subset, 0, 1) for subset in SUBSETS]
     plain, beam = workspace(out, "filter"), workspace(out, "filter", name="-beam")
-    receipts = [decide_shard(task, plain, rules) for task in tasks]
-    run_on_beam(FilterDocuments(beam, rules, str(out / "logs")), tasks, receipts, monkeypatch)
+    receipts = [decide_shard(task, plain, decisions) for task in tasks]
+    run_on_beam(FilterDocuments(beam, decisions, str(out / "logs")), tasks, receipts, monkeypatch)
     assert files_of(beam.folder) == files_of(plain.folder)
+
+
+# --- edits
+
+
+def pii_rows() -> pa.RecordBatch:
+    """Four documents with spans, of which the third is dropped."""
+    spans = [
+        [(5, 16, "email"), (22, 35, "ip_address"), (44, 60, "phone")],
+        [],
+        [(0, 9, "email")],
+        [(3, 9, "phone"), (10, 21, "email"), (30, 40, "email")],
+    ]
+    rows = [
+        sound(
+            number, language="de" if number == 2 else "en", pii=[dict(zip(SPAN, span, strict=True)) for span in found]
+        )
+        for number, found in enumerate(spans)
+    ]
+    return pa.RecordBatch.from_pylist(rows, signals_schema(pii=True))
+
+
+SPAN = ("start", "stop", "kind")
+EDIT = ("start", "stop", "replacement", "reason")
+
+
+def test_only_the_kinds_that_are_redacted_become_edits() -> None:
+    decided = decide_batch(pii_rows(), Decision(LANGUAGE, ("email", "phone"))).to_pylist()
+    assert [row["verdict"] for row in decided] == ["kept", "kept", "dropped", "kept"]
+    assert [[tuple(edit.values()) for edit in row["edits"]] for row in decided] == [
+        [(5, 16, "|||EMAIL_ADDRESS|||", "email"), (44, 60, "|||PHONE_NUMBER|||", "phone")],
+        [],
+        [(0, 9, "|||EMAIL_ADDRESS|||", "email")],
+        [(3, 9, "|||PHONE_NUMBER|||", "phone"), (10, 21, "|||EMAIL_ADDRESS|||", "email"),
+         (30, 40, "|||EMAIL_ADDRESS|||", "email")],
+    ]  # fmt: skip
+
+
+def test_edits_of_a_slice_and_of_no_documents() -> None:
+    rows = pii_rows()
+    whole = decide_batch(rows, Decision((), ("email",)))
+    assert whole.slice(1, 2).equals(decide_batch(rows.slice(1, 2), Decision((), ("email",))))
+    assert decide_batch(rows.slice(0, 0), Decision((), ("email",))).schema.equals(EDITED_VERDICT_SCHEMA)
+
+
+def test_without_redaction_there_is_no_column_of_edits() -> None:
+    assert decide_batch(pii_rows(), Decision(LANGUAGE)).schema.equals(VERDICT_SCHEMA)
+
+
+def test_edits_of_kept_documents_are_counted_by_reason(tmp_path: Path) -> None:
+    for subset in SUBSETS:
+        path = f"signals/{ShardTask(subset, 0, 1).file('signals')}"
+        write_table(tmp_path, path, pa.Table.from_batches([pii_rows()]))
+    made = recipe(signals={"pii": True}, filter={"redact": ("email", "phone")}, apply={"redact": ("books", "github")})
+    decisions = {subset: decision_of(made, subset) for subset in SUBSETS}
+    space = workspace(tmp_path, "filter")
+    counts = {subset: decide_shard(ShardTask(subset, 0, 1), space, decisions).counts for subset in SUBSETS}
+    edits = {"edited_documents": 2, "edits_email": 3, "edits_phone": 2}
+    assert counts["books"] == Counts("documents", 4, 3, {"language": 1}, 0, 3, edits)
+    assert counts["massiveweb"] is not None
+    assert counts["massiveweb"].extra == {}
+    assert "edits" not in rows_of(space.folder, "massiveweb/verdicts-00000-of-00001.parquet")[0]
+
+
+def test_redaction_without_the_spans_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[filter\] redact needs the spans that \[signals\] pii = true finds"):
+        recipe(filter={"redact": ("email",)})
+    with pytest.raises(ValueError, match="redact"):
+        recipe(signals={"pii": True}, filter={"redact": ("name",)})

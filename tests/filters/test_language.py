@@ -2,12 +2,14 @@ import gzip
 import re
 
 import fasttext
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.language import LanguageModel, clean
+from filters.language import LanguageModel, clean, clean_spans, paragraph_language_fraction
+from filters.text import scan
 
 BLANK = re.compile("(?:[\0-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|</s>)+")
 ENGLISH = ["the sea was calm and the wind was low", "they went home with the dog and the cat", "this is what we said"]
@@ -55,7 +57,7 @@ def test_scores_never_exceed_one(language_model_path) -> None:
         LanguageModel(language_model_path),
         "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다.",
     )
-    raw = model._model.predict([text])[1][0][0]
+    raw = fasttext.load_model(language_model_path).predict(text)[1][0]
     assert raw > 1.0  # fastText's own answer is 1.00007
     assert predict(model, [text]) == (["ko"], [1.0])
 
@@ -120,6 +122,60 @@ def test_broken_utf8_becomes_a_space(model) -> None:
     broken = pa.array([b"le\xff vent", b"\xe3\x80", b"mer \xe3\x80"], pa.binary()).view(pa.string())
     assert clean(broken, 100).to_pylist() == ["le vent", "", "mer"]
     assert model.predict(broken)[0].to_pylist() == ["fr", None, "fr"]
+
+
+def test_stretches_are_cleaned_as_texts_are() -> None:
+    data = np.frombuffer("  le vent\n\tla mer 日本 ".encode(), np.uint8)
+    starts, ends = np.array([0, 10, 0, 3, len(data)]), np.array([10, len(data), len(data), 3, len(data)])
+    texts = [bytes(data[start:end]).decode() for start, end in zip(starts, ends, strict=True)]
+    for max_chars in (1, 5, 100):
+        assert clean_spans(data, starts, ends, max_chars).equals(clean(pa.array(texts), max_chars))
+
+
+@pytest.mark.parametrize("loss", ["ova", "ns"])
+def test_a_model_that_only_the_library_reads_serves_too(tmp_path, loss: str) -> None:
+    lines = [f"__label__{label} {text}" for label, texts in (("en", ENGLISH), ("fr", FRENCH)) for text in texts]
+    (tmp_path / "train.txt").write_text("\n".join(lines * 30) + "\n")
+    trained = fasttext.train_supervised(
+        str(tmp_path / "train.txt"), dim=8, epoch=25, lr=0.5, loss=loss, neg=1, thread=1, verbose=0
+    )
+    trained.save_model(str(tmp_path / "other.bin"))
+    texts = [*ENGLISH, "", None, *FRENCH]
+    labels, scores = predict(LanguageModel(str(tmp_path / "other.bin")), texts)
+    assert labels == ["en"] * 3 + [None] * 2 + ["fr"] * 3
+    assert scores[3:5] == [None, None]
+    expected = trained.predict(ENGLISH[0])[1][0]
+    assert scores[0] == pytest.approx(min(expected, 1.0), abs=1e-6)
+
+
+# --- paragraphs
+
+
+def fractions(model, texts: list[str | None]) -> list[float | None]:
+    scanned = scan(pa.array(texts, pa.string()))
+    languages, _ = model.predict(pa.array(texts, pa.string()))
+    return paragraph_language_fraction(scanned, languages, model).to_pylist()
+
+
+def test_the_fraction_is_of_the_paragraphs_characters(model) -> None:
+    english, french = "\n".join(ENGLISH * 2), FRENCH[0]
+    mixed = f"{english}\n\n{french}\n \n{ENGLISH[1]}"
+    total = len(english) + len(french) + len(ENGLISH[1])
+    assert fractions(model, [ENGLISH[0], mixed, french]) == [1.0, (total - len(french)) / total, 1.0]
+
+
+def test_a_document_without_a_language_has_no_fraction(model) -> None:
+    assert fractions(model, [None, "", " \n\n ", ENGLISH[0]]) == [None, None, None, 1.0]
+    assert fractions(model, []) == []
+
+
+def test_a_paragraph_without_a_language_is_in_another(model) -> None:
+    assert fractions(model, [f"{ENGLISH[0]}\n\n</s>"]) == [len(ENGLISH[0]) / (len(ENGLISH[0]) + 4)]
+
+
+def test_a_documents_fraction_depends_on_it_alone(model) -> None:
+    texts = [ENGLISH[0], None, f"{FRENCH[0]}\n\n{ENGLISH[0]}\n\n{ENGLISH[1]}", ""]
+    assert fractions(model, texts) == [fractions(model, [text])[0] for text in texts]
 
 
 def test_nothing_is_printed(model, capfd, language_model_path) -> None:
