@@ -28,6 +28,7 @@ from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.readers import read_records
 from pipeline.records import Piece, Record
 from pipeline.schema import DOCUMENT_SCHEMA, ID_BYTES, KEPT, RECORD_SCHEMA, document_id
+from pipeline.source_trees import sha256_of
 from pipeline.splitting import offset_kind
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -145,10 +146,11 @@ def extract_shard(task: ShardTask, space: Workspace, config: ExtractConfig) -> R
 
 def _describe(piece: Piece) -> dict[str, Any]:
     """The full digest of a raw file, and what offsets into it count; the shard that holds its beginning says so."""
+    sha256, num_bytes = sha256_of(piece.path)
     return {
         "path": piece.source,
-        "sha256": storage.sha256_file(piece.path),
-        "bytes": storage.size(piece.path),
+        "sha256": sha256,
+        "bytes": num_bytes,
         "offsets": offset_kind(piece.path, piece.format),
     }
 
@@ -214,6 +216,7 @@ def _record_row(row: Row) -> dict[str, Any]:
         "source": record.source or piece.source,
         "offset": record.offset,
         "length": record.length,
+        "member": record.member,
         "url": record.url,
         "outcome": record.outcome,
         "reason": record.reason,

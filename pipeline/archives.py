@@ -9,13 +9,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
+
+from pipeline.byte_streams import DamagedStreamError, codec_of, decompressed
 
 _ZIP_MAGIC = b"PK"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _DAMAGE = (  # what the readers of tar and zip raise for bad bytes
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
-    NotImplementedError, RuntimeError, TypeError, IndexError, OverflowError, struct.error,
+    NotImplementedError, RuntimeError, TypeError, IndexError, OverflowError, struct.error, DamagedStreamError,
 )  # fmt: skip
 
 
@@ -48,15 +50,36 @@ class DamagedArchiveError(Exception):
 
 
 def archive_members(stream: IO[bytes]) -> Iterator[ArchiveMember]:
-    """Iterate over an archive's members in stored order; the format is told by the first bytes.
+    """Iterate over an archive's members in stored order; format and compression are told by the first bytes.
+
+    Tar: plain, gzip, bzip2, xz, Zstandard, LZ4.
 
     Raises:
         DamagedArchiveError: After the last member that could be read.
     """
+    codec = codec_of(stream)
+    stream.seek(0)
+    if codec is not None and codec.name in ("zstd", "lz4"):  # which tarfile can't undo
+        yield from _tar_members(cast("IO[bytes]", _Unpacked(decompressed(stream))), 0)
+        return
     head = stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
     num_bytes = stream.seek(0, 2) if head.endswith(_TAR_MAGIC) or head.startswith(_ZIP_MAGIC) else 0
     stream.seek(0)
     yield from (_zip_members if head.startswith(_ZIP_MAGIC) else _tar_members)(stream, num_bytes)
+
+
+class _Unpacked:
+    """The little of a file that tarfile reads a stream by."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._data = chunks, bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._data) < size and (more := next(self._chunks, b"")):
+            self._data += more
+        data = bytes(self._data[:size])
+        del self._data[:size]
+        return data
 
 
 def _tar_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:

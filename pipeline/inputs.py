@@ -14,6 +14,7 @@ from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.index_plan import IndexPlan
 from pipeline.manifest import ShardTask
 from pipeline.records import Piece
+from pipeline.source_trees import describe_tree
 from pipeline.splitting import is_splittable
 from pipeline.warc_index import INDEX_FORMATS
 
@@ -23,7 +24,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 
 def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str, Any]]:
-    """Files below ``root`` that match any pattern, each once, in order of path.
+    """Files below ``root`` that match any pattern, each once, in order of path; folders for patterns ending in "/".
 
     Raises:
         RecipeError: A pattern matches nothing.
@@ -31,7 +32,7 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     found = set()
     for pattern in patterns:
         try:
-            matches = storage.glob(root, pattern)
+            matches = storage.glob_folders(root, pattern) if pattern.endswith("/") else storage.glob(root, pattern)
         except ValueError as error:  # a root that holds a wildcard itself
             raise RecipeError(f"{where}: {error}") from error
         if not matches:
@@ -41,7 +42,9 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
 
 
 def describe(full_path: str, path: str) -> dict[str, Any]:
-    """What a digest needs to know of a raw file, and where it is."""
+    """What a digest needs to know of a raw file or source tree, and where it is."""
+    if storage.is_folder(full_path):
+        return {"path": path, "full_path": full_path, **describe_tree(full_path)}
     return {
         "path": path,
         "full_path": full_path,

@@ -39,6 +39,7 @@ RECORD_SCHEMA: Final = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("length", pa.int64(), nullable=False),
+        pa.field("member", pa.string()),  # as the documents'
         pa.field("url", pa.string()),
         pa.field("outcome", pa.string(), nullable=False),  # kept, dropped or failed
         pa.field("reason", pa.string()),  # null when kept

@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any, cast
@@ -101,6 +101,44 @@ def glob(root: str, pattern: str) -> list[str]:
     base = filesystem._strip_protocol(inner).rstrip("/") + "/"
     found = filesystem.glob(base + pattern, detail=True)
     return sorted(str(path).removeprefix(base) for path, info in found.items() if info["type"] == "file")
+
+
+def glob_folders(root: str, pattern: str) -> list[str]:
+    """Folders below ``root`` that match, as sorted paths relative to it with ``/``; none of them a link."""
+    filesystem, inner = _filesystem(root)
+    base = filesystem._strip_protocol(inner).rstrip("/") + "/"
+    found = filesystem.glob(base + pattern.rstrip("/"), detail=True)
+    return sorted(str(path).rstrip("/").removeprefix(base) for path, info in found.items() if _is_real_folder(info))
+
+
+def _is_real_folder(info: dict[str, Any]) -> bool:
+    return info["type"] == "directory" and not info.get("islink")
+
+
+def is_folder(path: str) -> bool:
+    """Say whether a path is a folder."""
+    filesystem, inner = _filesystem(path)
+    return bool(filesystem.isdir(inner))
+
+
+def walk(folder: str, skip: Collection[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything below a folder that is no folder, in no order; links are given, and not followed.
+
+    Args:
+        folder: Where to begin.
+        skip: Names of files and folders that are left out.
+
+    Yields:
+        Path relative to the folder, with ``/``, and what the filesystem says of it: ``size``, ``type``, ``islink``.
+    """
+    filesystem, inner = _filesystem(folder)
+    root = filesystem._strip_protocol(inner).rstrip("/") + "/"
+    for _, folders, files in filesystem.walk(inner, topdown=True, detail=True):
+        for name in [name for name, info in folders.items() if name in skip or info.get("islink")]:
+            if name not in skip:
+                yield str(folders[name]["name"]).removeprefix(root), folders[name]
+            del folders[name]  # so it is not entered
+        yield from ((str(info["name"]).removeprefix(root), info) for name, info in files.items() if name not in skip)
 
 
 def remove(path: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline import storage
 from pipeline.progress import Progress
+from pipeline.source_trees import sha256_of
 from pipeline.stages import PlannedStage
 
 File = tuple[str, set[str], str]  # full path, the digests it may have, the stage that wrote or read it
@@ -27,7 +28,7 @@ def differing_files(planned: Sequence[PlannedStage], progress: Progress) -> list
     for done, (path, digests, stage) in enumerate(files, start=1):
         if not storage.exists(path):
             problems.append(f"{path}: missing ({stage})")
-        elif storage.sha256_file(path) not in digests:
+        elif sha256_of(path)[0] not in digests:
             problems.append(f"{path}: not the bytes that {stage} had")
         progress.update(done, len(files), unit="files")
     progress.finish(f"verified {len(files):,} files: {len(problems)} differ")

@@ -19,13 +19,14 @@ MAX_UNCLOSED_CHARS: Final = 50_000_000  # what stays open, times characters of t
 MAX_COSTLY_CHARS: Final = 5_000_000_000  # the costly of it, squared, times characters (585 million)
 
 _TOKEN = re.compile(
-    r"\{\{|\}\}|\[\[|\]\]|(?<![^\n])[ :]*\{\||(?<![^\n])[ :]*\|\}|\[(?=https?:|//|ftp:|mailto:)|\]|<!--|'{2,}"
+    r"\{\{|\}\}|\[\[|\]\]|(?<![^\n])[ :]*\{\||(?<![^\n])[ :]*\|\}|\[(?=https?:|//|ftp:|mailto:)|\]|<!--"
+    r"|'{2,}|(?<![^\n])=|\n"
     r"|</?[A-Za-z][A-Za-z0-9]*|/?>",
     re.ASCII,
 )
 _CLOSES: Final = {"}}": "{{", "]]": "[[", "|}": "{|", "]": "["}
 _VOID: Final = frozenset({"br", "hr", "wbr", "img", "meta", "link"})  # have no end
-_CHEAP: Final = frozenset({"''", "<dd", "<dt", "<li", "<p", "<td", "<th", "<tr"})
+_CHEAP: Final = frozenset({"''", "=", "<dd", "<dt", "<li", "<p", "<td", "<th", "<tr"})
 
 
 class MarkupError(ValueError):
@@ -81,7 +82,9 @@ def _marks(markup: str) -> Iterator[tuple[str, bool]]:
     quoted = False  # italic or bold, which end as they began
     while token := _TOKEN.search(markup, position):
         mark, position = token[0].strip(" :").lower(), token.end()
-        if mark == "<!--":
+        if mark in ("=", "\n"):  # a heading ends with its line, and what it opened can't go on behind it
+            yield "=", mark == "\n"
+        elif mark == "<!--":
             end = markup.find("-->", position) if has_comment_ends else -1
             has_comment_ends = end >= 0
             position = end + 3 if end >= 0 else position

@@ -19,6 +19,8 @@ from pipeline.wiki_markup import wiki_text
         ("a]] }} </b>", 0, 0),  # an end of nothing costs nothing
         ("[[a {{b ]] }}", 1, 1),  # not in order: the template was left open
         ("<b><b></b>", 1, 1),
+        ("== a [[b]] ==\n= c", 1, 0),
+        ("== <b> ==\n</b>", 1, 1),
         ("<li>a<li>b", 2, 0),
         ("''a", 1, 0),
         ('<span style="a', 2, 2),  # element and start tag
@@ -38,6 +40,7 @@ def test_counting_by_hand(markup: str, num_marks: int, num_costly: int) -> None:
     [
         "[[", "{{a|b=", "<ref>", "[http://a ", "\n{|\n", "<!--", "[[File:a|b [[c]] ", '<a b="', "<nowiki>",
         '<ref name="a">\'\'\'', "<td>;''\n!", "<tr ",
+        "\n==</table><table>",
     ],
 )  # fmt: skip
 def test_units_that_take_the_parser_minutes_are_refused(unit: str) -> None:
