@@ -17,6 +17,7 @@ from numba import njit
 from filters.bounds import Bound
 from filters.signals import count_or_null, ratio_or_null
 from filters.text import Bytes, Flags, Positions, TextScan, decode
+from filters.unaligned import read_bytes
 
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 
@@ -87,7 +88,7 @@ _DOT: Final = ord(".")
 _HASH: Final = ord("#")
 _BULLETS: Final = tuple(ord(bullet) for bullet in BULLETS)
 # A word of at most four bytes as one number, its first byte lowest.
-_STOP_WORDS: Final = tuple(int.from_bytes(word.encode(), "little") for word in STOP_WORDS)
+_STOP_WORDS: Final = tuple(np.uint64(int.from_bytes(word.encode(), "little")) for word in STOP_WORDS)
 
 
 @njit(cache=True, nogil=True)
@@ -104,18 +105,18 @@ def _measure_words(
     alphabetic = np.zeros(len(chars), np.int64)
     stop_words = np.zeros(len(chars), np.int64)
     for doc in range(len(chars)):
-        seen = 0
+        seen, num_chars, num_alphabetic = 0, 0, 0
         for word in range(word_offsets[doc], word_offsets[doc + 1]):
-            chars[doc] += word_chars[word]
-            alphabetic[doc] += word_is_alphabetic[word]
-            start, end = word_starts[word], word_ends[word]
-            if 2 <= end - start <= 4:
-                packed = 0
-                for i in range(start, end):
-                    # Setting bit 5 makes A to Z lower case, and no other byte a letter.
-                    packed |= (np.int64(data[i]) | 0x20) << (8 * (i - start))
+            num_chars += word_chars[word]
+            num_alphabetic += word_is_alphabetic[word]
+            size = word_ends[word] - word_starts[word]
+            if 2 <= size <= 4:
+                # Setting bit 5 makes A to Z lower case, and no other byte a letter.
+                lower_case = np.uint64(0x20202020) >> np.uint64(8 * (4 - size))
+                packed = read_bytes(data, word_starts[word], size) | lower_case
                 for i, stop_word in enumerate(_STOP_WORDS):
                     seen |= (packed == stop_word) << i
+        chars[doc], alphabetic[doc] = num_chars, num_alphabetic
         for i in range(len(_STOP_WORDS)):
             stop_words[doc] += seen >> i & 1
     return chars, alphabetic, stop_words
@@ -138,8 +139,10 @@ def _count_symbols(data: Bytes, doc_offsets: Positions, valid: Flags) -> tuple[P
         if not valid[doc]:
             continue
         position, end = doc_offsets[doc], doc_offsets[doc + 1]
+        num_hashes = 0
         for byte in data[position:end]:
-            hashes[doc] += byte == _HASH
+            num_hashes += byte == _HASH
+        hashes[doc] = num_hashes
         while position < end - 2:
             if (data[position] == _DOT or data[position] == 0xE2) and _is_ellipsis(data, position):
                 ellipses[doc] += 1

@@ -16,7 +16,7 @@ from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import ratio_or_null
-from filters.text import Bytes, Hashes, Positions, TextScan, hash_end
+from filters.text import BLOCK_BYTES, Bytes, Hashes, Positions, TextScan, hash_end
 
 TOP_NGRAMS: Final = (2, 3, 4)
 DUPLICATE_NGRAMS: Final = (5, 6, 7, 8, 9, 10)
@@ -223,10 +223,11 @@ def _number_words(data: Bytes, starts: Positions, ends: Positions, hashes: Hashe
         found = slots[slot]
         while found != _FREE:
             first = firsts[found]
-            if hashes[first] == hashes[word] and _same_bytes(
-                data, starts[first], ends[first], starts[word], ends[word]
-            ):
-                break
+            if hashes[first] == hashes[word]:
+                size = ends[word] - starts[word]
+                is_exact = size <= BLOCK_BYTES and size == ends[first] - starts[first]
+                if is_exact or _same_bytes(data, starts[first], ends[first], starts[word], ends[word]):
+                    break
             slot = (slot + np.uint64(1)) & mask
             found = slots[slot]
         if found == _FREE:

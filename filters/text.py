@@ -14,7 +14,9 @@ All rules and MinHash read the arrays of a ``TextScan``; none of them splits tex
 The paper does not say what a word is. datatrove takes words from a language's tokenizer, DCLM from uniseg without
 punctuation; Dolma and NeMo Curator split at white space as we do.
 
-Hashes are 64-bit FNV-1a with a final mix, without a seed: the same on every machine. Any two of ``m`` different words
+Hashes are 64-bit FNV-1a with a final mix, without a seed: the same on every machine. A word's takes eight bytes at a
+step, the last ones filled up with zeros; each step is one to one, so words of up to eight bytes and of one length
+never share a hash. Any two of ``m`` different words
 share one with a probability of about ``m * m / 2**65``: 0.03 for 1e9 different words; who knows the function can build
 words that do. The repetition rules confirm equal hashes by comparing bytes; MinHash and contamination rest on them.
 """
@@ -30,12 +32,14 @@ import pyarrow as pa
 from numba import njit
 
 from filters.unaligned import read_bytes
+from filters.uncounted import uncounted
 from filters.unicode_tables import ALPHABETIC, PUNCTUATION, WHITE_SPACE, unicode_tables
 
 NEWLINE: Final = 0x0A
 REPLACEMENT: Final = 0xFFFD
 FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
 FNV_PRIME: Final = np.uint64(0x100000001B3)
+BLOCK_BYTES: Final = 8
 
 Bytes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -268,6 +272,7 @@ def _find_words(
 
     One function on purpose: a call a word that passes arrays costs three times the work itself.
     """
+    data = uncounted(data)
     word_offsets = np.zeros(len(doc_offsets), np.int64)
     num_chars = np.zeros(len(valid), np.int64)
     count = 0
@@ -297,8 +302,8 @@ def _find_words(
                 words.chars[count] = word_chars
                 words.is_alphabetic[count] = seen & ALPHABETIC != 0
                 word_hash = FNV_BASIS
-                for block in range(start, position, 8):
-                    word_hash = hash_step(word_hash, read_bytes(data, block, min(8, position - block)))
+                for block in range(start, position, BLOCK_BYTES):
+                    word_hash = hash_step(word_hash, read_bytes(data, block, min(BLOCK_BYTES, position - block)))
                 words.hashes[count] = hash_end(word_hash)
                 # 0 stands for "nothing left", so the one word in 2**64 that hashes to it takes 1.
                 words.shingle_hashes[count] = max(hash_end(shingle_hash), np.uint64(1)) if kept else np.uint64(0)

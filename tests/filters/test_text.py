@@ -54,6 +54,12 @@ def twin_shingle_hash(word: str) -> int:
     return twin_hash([int(tables.lower[c]) for c in kept]) if kept else 0
 
 
+def twin_word_hash(word: str) -> int:
+    """Eight bytes at a step."""
+    data = word.encode()
+    return twin_hash([int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8)])
+
+
 def twin_lines(text: str) -> list[tuple[int, str]]:
     lines, position = [], 0
     for line in text.split("\n"):
@@ -94,7 +100,7 @@ def assert_scan_is(result: TextScan, texts: list[str | None]) -> None:
         assert result.word_is_alphabetic[part].tolist() == [
             any(unicode_tables().properties[ord(c)] & ALPHABETIC for c in word) for _, word in words
         ]
-        assert result.word_hashes[part].tolist() == [twin_hash(list(word.encode())) for _, word in words]
+        assert result.word_hashes[part].tolist() == [twin_word_hash(word) for _, word in words]
         assert result.shingle_hashes[part].tolist() == [twin_shingle_hash(word) for _, word in words]
         for kind, expected in (("line", twin_lines(text or "")), ("paragraph", twin_paragraphs(text or ""))):
             part = slice(*getattr(result, f"{kind}_offsets")[doc : doc + 2])
@@ -150,6 +156,16 @@ def test_only_the_newline_ends_a_line() -> None:
 
 def test_chinese_and_thai_without_spaces_are_one_word_each() -> None:
     assert words_of("我们走吧。你呢\uff1f ไปกันเถอะ") == ["我们走吧。你呢\uff1f", "ไปกันเถอะ"]
+
+
+def test_words_of_a_block_and_one_length_share_no_hash() -> None:
+    block = st.lists(st.integers(0x21, 0x7E), min_size=8, max_size=8).map(lambda codes: "".join(map(chr, codes)))
+
+    @given(st.lists(block, min_size=2, max_size=50, unique=True))
+    def check(words: list[str]) -> None:
+        assert len(set(scan(pa.array([" ".join(words)])).word_hashes.tolist())) == len(words)
+
+    check()
 
 
 def test_word_hash_is_fnv_1a_with_the_final_mix() -> None:
