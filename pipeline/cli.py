@@ -185,6 +185,60 @@ def assets_get(names: Annotated[list[str], typer.Argument(help="Names from 'mass
         typer.echo(f"{name}: {assets.get(name)}")
 
 
+classifier_app = typer.Typer(help="Text classifiers of your own, of quality or safety.", no_args_is_help=True)
+app.add_typer(classifier_app, name="classifier")
+
+
+@classifier_app.command(
+    "train",
+    epilog=_example("massivetext classifier train --positive good.jsonl --negative web.jsonl.gz --out quality.bin"),
+)
+def classifier_train(
+    out: Annotated[str, typer.Option("--out", help="The model; its card is written beside it, as OUT.json.")],
+    positive: Annotated[
+        list[str] | None, typer.Option(help="File of texts of label 'positive'; may be repeated.")
+    ] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option(help="File of texts of label 'negative'; may be repeated.")
+    ] = None,
+    labelled: Annotated[
+        list[str] | None, typer.Option(help="File of texts with labels, or of lines '__label__name text'.")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Of JSON lines and Parquet; other files are a text a line.")] = "text",
+    label_field: Annotated[str, typer.Option(help="Of labelled JSON lines and Parquet.")] = "label",
+    epochs: Annotated[int, typer.Option(min=1)] = 5,
+    learning_rate: Annotated[float, typer.Option(min=1e-6)] = 0.5,
+    dim: Annotated[int, typer.Option(min=1, help="Numbers a word; the model takes 2 MB for each.")] = 32,
+    word_ngrams: Annotated[int, typer.Option(min=1, help="Words looked at together, at most.")] = 2,
+    held_out: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of the texts kept for the test.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training, and of what is held out.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a fastText classifier, print precision and recall on held-out texts, write the model and its card.
+
+    A recipe uses it as a signal, the probability of a label, with a bound on it:
+    [signals] classifiers = { quality = "quality.bin" } and [filter.bounds] classifier_quality = { low = 0.5 }
+    """
+    from pipeline.classifier_examples import example_files
+    from pipeline.classifier_training import TrainingConfig, train_classifier
+    from pipeline.classifier_view import print_card
+
+    config = TrainingConfig(
+        dim=dim,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        word_ngrams=word_ngrams,
+        held_out_fraction=held_out,
+        seed=seed,
+    )
+    files = example_files(labelled or [], positive or [], negative or [])
+    card = train_classifier(files, out, config, text_field, label_field)
+    if as_json:
+        typer.echo(json.dumps(card, indent=1, ensure_ascii=False))
+    else:
+        print_card(card)
+
+
 def main() -> None:
     """Run the program."""
     run_and_exit(lambda: app(standalone_mode=False))
