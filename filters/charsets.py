@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+import chardet
+from resiliparse.parse.encoding import map_encoding_to_html5
 
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _META_CHARSET = re.compile(
@@ -13,15 +14,32 @@ _META_CHARSET = re.compile(
 )
 _META_WINDOW = 8192  # bytes; HTML asks for the first 1,024, real pages put scripts before it
 _ISO_2022_ESCAPES = (b"\x1b$", b"\x1b(")  # 7-bit, so that it passes as UTF-8
-_DETECTOR_WINDOW = 131_072  # bytes
+_DETECTOR_SAMPLE = 4000  # bytes
 _MAX_BAD_SHARE = 0.1  # of the characters beyond ASCII that may be undecodable under a character set that is believed
+# what pages without a label are written in: those of the WHATWG that chardet knows
+_GUESSED = (
+    *("utf-8", "utf-16-le", "utf-16-be", "iso2022_jp_2", "euc_jis_2004", "cp932", "cp949", "gb18030", "big5hkscs"),
+    *("cp866", "cp874", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
+    *("iso8859-2", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8", "koi8-r", "koi8-u"),
+)
+_SUPERSETS = {  # what pages so labelled are written in, in Python's codecs: the vendors' letters and signs included
+    "ascii": "cp1252",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+}
 
 
 def decode(data: bytes, charset: str | None = None, is_html: bool = False) -> str:
     """Decode text of unknown origin; never fails.
 
-    The order is that of ``notes`` measured on 25 character sets: byte-order mark, strict UTF-8, the transport's label,
-    the page's ``meta`` element, UTF-8 with a few bad bytes, a statistical detector. A label counts when at most a
+    In this order: byte-order mark, strict UTF-8, the transport's label, the page's ``meta`` element, UTF-8 with a few
+    bad bytes, a statistical detector. A label counts when at most a
     tenth of the characters beyond ASCII are undecodable under it, so that one broken byte doesn't discredit a true
     label, and a false ``utf-8`` over Latin-1 does not win.
 
@@ -45,9 +63,13 @@ def decode(data: bytes, charset: str | None = None, is_html: bool = False) -> st
     return _detected(data)
 
 
+def _may_be_utf8(data: bytes) -> bool:
+    return b"\0" not in data and not (b"\x1b" in data and any(escape in data for escape in _ISO_2022_ESCAPES))
+
+
 def _strict_utf8(data: bytes) -> str | None:
     """UTF-8 without fault, but for a last character that was cut short; None when it is something else."""
-    if b"\0" in data or (b"\x1b" in data and any(escape in data for escape in _ISO_2022_ESCAPES)):
+    if not _may_be_utf8(data):
         return None
     try:
         return data.decode("utf-8")
@@ -66,14 +88,14 @@ def _labels(data: bytes, charset: str | None, is_html: bool) -> Iterator[str]:
         name = _python_codec(match[1].decode("ascii"))
         if name and not name.startswith("utf-16"):  # it was readable as ASCII, so it isn't UTF-16 (WHATWG says UTF-8)
             yield name
-    if b"\0" not in data:
+    if _may_be_utf8(data):
         yield "utf-8"
 
 
 def _python_codec(label: str) -> str | None:
     """The codec of a WHATWG label; None for unknown ones, and for Python's own such as ``unicode_escape``."""
     name = map_encoding_to_html5(label.strip(" \t\r\n\"'").lower(), fallback_utf8=False)
-    return str(name) if name else None
+    return _SUPERSETS.get(name, str(name)) if name else None
 
 
 def _is_plausible(text: str) -> bool:
@@ -82,11 +104,34 @@ def _is_plausible(text: str) -> bool:
 
 
 def _detected(data: bytes) -> str:
-    name = detect_encoding(data[:_DETECTOR_WINDOW]) or "cp1252"
-    text = data.decode(name, "replace")
-    if _is_plausible(text):
-        return text
-    try:
-        return data.decode("euc_kr")  # the detector takes all of it for UTF-8
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+    """Text in the character set that its letters speak for.
+
+    chardet 7 names the right one for 0.96 of the pages of six sentences in 24 legacy character sets, where
+    resiliparse's detector names 0.83 (no EUC-KR, half of cp1257), in 0.6 ms where that takes 0.2; few pages come here.
+    On whole pages it is worse than that (0.79): scripts and menus drown the letters, so it is given the text alone. Two
+    letters speak for nothing: then it is what browsers take.
+    """
+    sample = _sample(data)
+    is_telling = not _may_be_utf8(data) or sum(byte > 0x7F for byte in sample) > 2
+    found = chardet.detect(sample, include_encodings=_GUESSED)["encoding"] if is_telling else None
+    name = found or "cp1252"
+    name = name.lower().replace("iso-", "iso")
+    text = data.decode(_SUPERSETS.get(name, name), "replace")
+    return text if _is_plausible(text) else data.decode("cp1252", "replace")
+
+
+def _sample(data: bytes) -> bytes:
+    """The first stretches between tags that hold more than ASCII; where letters are not bytes, all from the first."""
+    if not _may_be_utf8(data):
+        start = 0 if b"\0" in data else data.index(b"\x1b")
+        return data[start : start + _DETECTOR_SAMPLE]
+    parts: list[bytes] = []
+    size = 0
+    for part in data.split(b"<"):
+        text = part.rpartition(b">")[2]
+        if not text.isascii():
+            parts.append(text)
+            size += len(text)
+            if size >= _DETECTOR_SAMPLE:
+                break
+    return b" ".join(parts)[:_DETECTOR_SAMPLE] or data[:_DETECTOR_SAMPLE]

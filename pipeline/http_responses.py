@@ -65,10 +65,11 @@ def parse_response(block: bytes, max_body_bytes: int) -> Response:
     header, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
     headers = parse_headers(header)
     damage = []
-    if "chunked" in headers.get("transfer-encoding", "").lower():
+    transfer = [coding.strip() for coding in headers.get("transfer-encoding", "").lower().split(",")]
+    if "chunked" in transfer:
         body, is_whole = dechunk(body)
         damage += [] if is_whole else ["chunked"]
-    for coding in reversed(headers.get("content-encoding", "").lower().split(",")):
+    for coding in reversed([*headers.get("content-encoding", "").lower().split(","), *transfer]):
         body, is_whole = _decode_content(body, coding.strip(), max_body_bytes)
         damage += [] if is_whole else ["content_encoding"]
     content_type = headers.get("content-type", "")
@@ -104,7 +105,7 @@ def _decode_content(body: bytes, coding: str, max_body_bytes: int) -> tuple[byte
     elif coding in ("br", "zstd"):
         decoded, is_whole = _read_coded(body, coding, max_body_bytes)
     else:
-        return body, True  # identity, and labels that name no encoding, as utf-8
+        return body, True  # chunked, identity, and labels that name no encoding, as utf-8
     if len(decoded) > max_body_bytes:
         raise BodyError(f"the body decodes to more than {max_body_bytes} bytes")
     if decoded or is_whole or not body:

@@ -103,11 +103,15 @@ class RecordScanner:
             return self._junk(f"no end of the header within {MAX_HEADER_BYTES} bytes")
         header = bytes(self._window.data[:header_size])
         declared = _declared_length(header)
-        if declared is not None and declared > self._max_record_bytes:
+        if declared is not None and declared > self._max_record_bytes and not self._is_short(header_size):
             return self._too_long(header, declared)
         if declared is not None and self._ends_well(header_size + declared):
             return self._take(header, header_size + declared, None)
         return self._with_wrong_length(header, declared)
+
+    def _is_short(self, header_size: int) -> bool:
+        """Whether the stream is sure to end here, and early enough, so that an over-long length is plainly wrong."""
+        return self._is_whole and not self._window.hold(header_size + self._max_record_bytes + 1)
 
     def _header_size(self) -> int | None:
         data = self._window.data

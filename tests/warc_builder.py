@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -93,12 +92,3 @@ def repeated(chunk: bytes, count: int) -> Iterator[bytes]:
     """A long stream in pieces."""
     for _ in range(count):
         yield chunk
-
-
-def gzip_stream(chunks: Iterable[bytes]) -> bytes:
-    """One gzip member of a long content that is never held."""
-    sink = io.BytesIO()
-    with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=1, mtime=0) as stream:
-        for chunk in chunks:
-            stream.write(chunk)
-    return sink.getvalue()

@@ -1,9 +1,35 @@
+import gzip
+from collections import defaultdict
+
 import pytest
 
 from filters.charsets import decode
 
 GERMAN = "Größe und Gewähr: die Brücke über den Fluß, schön für Fußgänger."
 JAPANESE = "日本語の文章です。文字コードを調べます。"
+LANGUAGES = {
+    "cp1252": "de fr es it nl pt sv da fi",
+    "iso8859-2": "pl cs hu",
+    "cp1250": "pl cs hu",
+    "cp1251": "ru bg uk",
+    "koi8-r": "ru",
+    "koi8-u": "uk",
+    "iso8859-5": "ru bg",
+    "cp866": "ru",
+    "cp1253": "el",
+    "cp1254": "tr",
+    "cp1255": "he",
+    "cp1256": "ar fa",
+    "cp1257": "lt lv et",
+    "cp1258": "vi",
+    "cp874": "th",
+    "cp932": "ja",
+    "euc_jp": "ja",
+    "iso2022_jp": "ja",
+    "cp949": "ko",
+    "gb18030": "zh",
+    "big5": "zh",
+}
 
 
 def test_byte_order_mark_beats_every_label():
@@ -56,8 +82,68 @@ def test_python_only_codecs_are_no_labels():
     assert decode(b"a\\u0041\xe9", "unicode_escape") == "a\\u0041é"
 
 
-def test_detector_and_its_blind_spot():
-    assert decode("안녕하세요 세계 여러분 반갑습니다".encode("euc-kr") * 5) == "안녕하세요 세계 여러분 반갑습니다" * 5
+LETTERS = {  # a sentence and the character sets that its letters fit
+    "안녕하세요 세계 여러분 반갑습니다. 오늘은 날씨가 좋습니다.": ["euc_kr", "cp949"],
+    JAPANESE: ["shift_jis", "euc_jp", "iso2022_jp"],
+    "这是一个中文句子、用来测试字符编码的检测。": ["gb18030", "gbk"],
+    "這是一個中文句子、用來測試字元編碼的偵測。": ["big5"],
+    "Русский текст в старой кодировке, который надо узнать.": ["koi8-r", "cp1251", "cp866", "iso8859-5"],
+    "Žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis.": ["cp1257"],
+    "Zażółć gęślą jaźń, mówi się po polsku od wieków.": ["iso8859-2", "cp1250"],
+    "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι.": ["cp1253"],  # noqa: RUF001
+    "כל בני האדם נולדו בני חורין ושווים בערכם ובזכויותיהם.": ["cp1255"],
+    "ทุกคนเกิดมามีอิสระและเสมอภาคกันในศักดิ์ศรี": ["cp874"],
+    GERMAN: ["cp1252"],
+}
+SCRIPTS = b"<html><head><script>var x = function(a, b) {return a + b;};</script></head><ul>" + b"<li>Home</li>" * 2000
+
+
+@pytest.mark.parametrize(("text", "codec"), [(text, codec) for text, codecs in LETTERS.items() for codec in codecs])
+def test_letters_tell_the_character_set_even_below_kilobytes_of_scripts(text, codec):
+    data = text.encode(codec)
+    assert decode(data) == text
+    assert text in decode(SCRIPTS + b"<p>" + data + b"</p></html>", None, is_html=True)
+
+
+def test_two_letters_are_read_as_browsers_read_them():
+    page = "<ul><li>Net Café</li><li>© 2008</li></ul>"
+    assert decode(page.encode("cp1252"), "utf-8", is_html=True) == page
+
+
+@pytest.mark.parametrize(
+    ("label", "codec", "text"),
+    [
+        ("Shift_JIS", "cp932", "①番の㈱日本語です"),  # signs that shift_jis lacks
+        ("euc-kr", "cp949", "똠방각하 펲시콜라"),  # syllables that EUC-KR lacks
+        ("gb2312", "gb18030", "朱镕基的名字"),
+        ("big5", "big5hkscs", "香港嘅廣東話"),
+        ("iso-8859-1", "cp1252", "“Quotes” cost 5 €"),
+        ("tis-620", "cp874", "ทุกคน “เกิดมา”"),
+    ],
+)
+def test_labels_mean_what_vendors_made_of_them(label, codec, text):
+    assert decode(text.encode(codec), label) == text
+
+
+@pytest.mark.slow
+def test_detection_rates(shared):
+    """Six sentences each in 24 legacy character sets; chardet's release decides, so the bound leaves it some room."""
+    sentences = defaultdict(list)
+    rows = gzip.decompress((shared / "langid" / "sentences.tsv.gz").read_bytes()).decode().splitlines()
+    for language, _, sentence in (row.partition("\t") for row in rows):
+        sentences[language].append(sentence)
+    right = total = 0
+    for codec, languages in LANGUAGES.items():
+        for language in languages.split():
+            own = sentences[language]
+            for start in range(0, len(own) - 5, 6):
+                text = "\n".join(own[start : start + 6])
+                data = text.encode(codec, "ignore")
+                if data.decode(codec) == text and not text.isascii():
+                    total += 1
+                    right += decode(data) == text
+    assert total > 400
+    assert right / total > 0.93
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0\0", bytes(range(256)), b"\xff" * 50, b"\x1b$B", b"\xef\xbb\xbf"])
