@@ -15,7 +15,7 @@ from pipeline.byte_streams import DamagedStreamError, codec_of, decompressed
 
 _ZIP_MAGIC = b"PK"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
-_DAMAGE = (  # what the readers of tar and zip raise for bad bytes
+DAMAGE = (  # what the readers of tar and zip raise for bad bytes
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
     NotImplementedError, RuntimeError, TypeError, IndexError, OverflowError, struct.error, DamagedStreamError,
 )  # fmt: skip
@@ -91,7 +91,7 @@ def _tar_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
                 read = partial(_read_from_tar, archive, info, num_bytes)
                 yield ArchiveMember(info.offset, info.size, _valid(info.name), info.isreg(), read)
                 offset = info.offset_data + -(-info.size // 512) * 512
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedArchiveError(_say(error), offset, max(0, num_bytes - offset)) from error
 
 
@@ -100,7 +100,7 @@ def _read_from_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: i
     try:
         file = archive.extractfile(info)
         data = file.read() if file else b""
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedArchiveError(_say(error), info.offset, length) from error
     if len(data) < info.size:
         raise DamagedArchiveError("the archive ends inside a member", info.offset, length)
@@ -110,7 +110,7 @@ def _read_from_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: i
 def _zip_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
     try:
         archive = zipfile.ZipFile(stream)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedArchiveError(_say(error), 0, num_bytes) from error
     for info in archive.infolist():
         is_link = (info.external_attr >> 28) == 0o12
@@ -123,7 +123,7 @@ def _zip_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
 def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(info)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DamagedMemberError(_say(error)) from error
 
 

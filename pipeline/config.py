@@ -52,7 +52,7 @@ class InputConfig(StageConfig):
 
     subset: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     format: Literal[
-        "warc", "wet", "cc-index", "cdxj", "wikipedia", "gutenberg", "text", "jsonl", "c4", "code", "parquet"
+        "warc", "wet", "cc-index", "cdxj", "wikipedia", "gutenberg", "epub", "text", "jsonl", "c4", "code", "parquet"
     ]
     root: str = "."  # relative to the recipe, or to --input-root
     paths: tuple[str, ...] = ()  # glob patterns below root; "**" crosses folders
@@ -69,6 +69,8 @@ class InputConfig(StageConfig):
             raise ValueError(f"[[input]] subset may not be one of {', '.join(RESERVED_SUBSETS)}; got {self.subset}")
         if self.from_crawl == bool(self.paths):
             raise ValueError(f"[[input]] {self.subset}: give paths, or from_crawl = true, not both")
+        if self.format != "code" and any(path.endswith("/") for path in self.paths):
+            raise ValueError(f"[[input]] {self.subset}: folders (paths ending in /) are for code; got {self.format}")
         is_index = self.format in ("cc-index", "cdxj")
         if is_index != bool(self.warc_root) or (self.hosts and not is_index) or (self.from_crawl and is_index):
             raise ValueError(

@@ -7,40 +7,24 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from filters.extraction import one_line, plain_text
 from pipeline.byte_streams import Window, decompressed
 from pipeline.config import ExtractConfig
+from pipeline.gutenberg import unframe
 from pipeline.records import Piece, RawDocument, Record
 from pipeline.storage import open_read, size
 
 _MAX_TITLE_CHARS: Final = 200
-_START = re.compile(
-    r"^[ ]*\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG[^\n]*(?:\n[^\n]+)*?\*\*\*[^\n]*(?:\n|\Z)"
-    r"|^\*END[* ]+THE SMALL PRINT![^\n]*\*END\*[^\n]*\n",
-    re.MULTILINE,
-)
-_END = re.compile(
-    r"^[ ]*\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG|^End of (?:[Tt]he |[Tt]his )?Project Gutenberg(?:['\u2019]s)? ",
-    re.MULTILINE,
-)
-_CREDITS = re.compile(
-    r"(?:Produced by|E-text prepared by|This e-?text was (?:produced|prepared)|Transcribed (?:from|by)"
-    r"|HTML version by)[ \n]"
-)
-_HEADER_FIELD = re.compile(
-    r"^(Title|Author|Translator|Editor|Language|Release date): *([^\n]*(?:\n[ ]{4,}[^\n]+)*)", re.MULTILINE
-)
 
 
 def read_gutenberg(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
-    """Read a Gutenberg book without its header, licence and credits.
+    """Read a Gutenberg book without its header, licence and credits; see ``pipeline.gutenberg``.
 
     What its header says goes to ``title`` and ``meta`` (author, translator, editor, language, release_date). A file
-    without the markers is taken whole.
+    without the markers is taken whole, and ``meta["gutenberg_markers"]`` says so.
     """
     yield _read_file(piece, config, _gutenberg_document)
 
@@ -69,23 +53,8 @@ def _text_document(text: str) -> RawDocument:
 
 
 def _gutenberg_document(text: str) -> RawDocument:
-    start = _START.search(text)
-    end = _END.search(text, start.end() if start else 0)
-    header = text[: start.start()] if start else ""
-    body = text[start.end() if start else 0 : end.start() if end else len(text)].strip("\n")
-    fields = {name.lower().replace(" ", "_"): one_line(value) for name, value in _HEADER_FIELD.findall(header)}
-    title = fields.pop("title", None)
-    return RawDocument(
-        _without_credits(body), title=title or None, meta={key: value for key, value in fields.items() if value}
-    )
-
-
-def _without_credits(body: str) -> str:
-    """Cut transcribers' notes off the first paragraphs."""
-    while _CREDITS.match(body):
-        _, _, body = body.partition("\n\n")
-        body = body.lstrip("\n")
-    return body
+    book = unframe(text)
+    return RawDocument(book.text, title=book.title, meta=book.meta)
 
 
 def _first_line(text: str) -> str | None:

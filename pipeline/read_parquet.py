@@ -1,25 +1,27 @@
 """Parquet to documents, one a row.
 
 ``offset`` is the row's number in the file, ``length`` 1, the raw bytes are the row's text. Read are the text's column
-and those of text, numbers, truth values, dates and times; blobs and nested columns stay on the disk. Failed:
+and those of text, numbers, truth values, dates and times, in structures where the recipe maps them (``meta.url``);
+blobs and other nested columns stay on the disk. Failed:
 ``parquet`` (the file, or a row group, as one record) and those of ``pipeline.table_rows``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config import ExtractConfig
 from pipeline.records import Piece, Record
 from pipeline.schema import DROPPED
 from pipeline.storage import open_read, size
-from pipeline.table_rows import Rejection, to_document
+from pipeline.table_rows import Rejection, to_document, usual_name
 
 _BATCH_ROWS = 256
 _NANOSECONDS: Final = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "days": 86_400_000_000_000}
@@ -61,19 +63,46 @@ def _read_group(
 ) -> Iterator[Record]:
     row, last_row = first_row, first_row + file.metadata.row_group(group).num_rows
     try:
-        columns = _wanted(file.schema_arrow, piece.fields.get("text", "text"))
+        inner = _inner_fields(file.schema_arrow, piece.fields.values())
+        columns = [*_wanted(file.schema_arrow, piece.fields), *inner]
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
-            for values in zip(*map(_python_values, batch.columns), strict=True):
-                record = dict(zip(batch.schema.names, values, strict=True))
+            for record in _rows(batch, inner):
                 yield _to_record(row, record, piece, config.max_record_bytes)
                 row += 1
     except (pa.ArrowException, OSError) as error:
         yield Record.failed(row, last_row - row, "parquet", error)
 
 
-def _wanted(schema: pa.Schema, text: str) -> list[str]:
+def _wanted(schema: pa.Schema, fields: Mapping[str, str]) -> list[str]:
     """Columns to read: the text's, so that a wrong type is told, and what can stand in a column of ours or in meta."""
+    text = fields.get("text") or usual_name("text", schema.names)
     return [field.name for field in schema if field.name == text or _converter(field.type)]
+
+
+def _inner_fields(schema: pa.Schema, names: Iterable[str]) -> list[str]:
+    """The mapped fields within structures, as ``meta.url``, that the file has with simple values."""
+    return sorted({name for name in names if "." in name and name not in schema.names and _inner_type(schema, name)})
+
+
+def _inner_type(schema: pa.Schema, name: str) -> pa.DataType | None:
+    first, *rest = name.split(".")
+    kind = schema.field(first).type if first in schema.names else None
+    for part in rest:
+        kind = kind.field(part).type if kind is not None and pa.types.is_struct(kind) and part in kind.names else None
+    return kind if kind is not None and _converter(kind) else None
+
+
+def _rows(batch: pa.RecordBatch, inner: Sequence[str]) -> Iterator[dict[str, object]]:
+    """Rows as column -> value; fields within structures under their dotted names."""
+    opened = {name.split(".")[0] for name in inner}
+    columns = {n: c for n, c in zip(batch.schema.names, batch.columns, strict=True) if n not in opened}
+    for name in inner:
+        first, *rest = name.split(".")
+        columns[name] = pc.struct_field(batch.column(first), rest)
+    if not columns:
+        yield from ({} for _ in range(batch.num_rows))
+    for values in zip(*map(_python_values, columns.values()), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def _python_values(column: pa.Array) -> list[object]:

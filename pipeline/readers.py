@@ -9,6 +9,7 @@ from pipeline.blocked_urls import screen_of
 from pipeline.config import ExtractConfig
 from pipeline.read_books import read_gutenberg, read_text
 from pipeline.read_code import read_code
+from pipeline.read_epub import read_epub
 from pipeline.read_jsonl import read_jsonl
 from pipeline.read_parquet import read_parquet
 from pipeline.read_warc import read_warc, read_wet
@@ -27,6 +28,7 @@ READERS: Final[dict[str, Reader]] = {
     "wikipedia": read_wikipedia,
     "gutenberg": read_gutenberg,
     "text": read_text,
+    "epub": read_epub,
     "jsonl": read_jsonl,
     "c4": read_jsonl,
     "parquet": read_parquet,

@@ -35,7 +35,7 @@ def offset_kind(path: str, format: str) -> str:
         1), ``archive member`` (its header after decompression, and its size), ``file`` (0, and its size as stored) or
         ``index`` (that the file names other files, into which they go).
     """
-    if format in ("gutenberg", "text"):
+    if format in ("gutenberg", "text", "epub"):
         return "file"
     if format in ("parquet", "code"):
         return "row" if format == "parquet" else "archive member"

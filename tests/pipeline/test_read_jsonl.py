@@ -15,6 +15,8 @@ from pipeline.readers import read_records
 from pipeline.records import Piece
 from pipeline.splitting import is_splittable
 
+MOMENT = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+
 
 def read(path, data=None, start=0, end=-1, fields=None, **config):
     if data is not None:
@@ -201,10 +203,44 @@ def test_real_news_and_c4(shared):
             counts[path.name.split(".")[0]] = len(documents), num_dated
     assert counts == {  # rows as the README counts them, and how many have a date
         "bbc-news": (1624, 0),
-        "realnews_tiny": (5, 0),
+        "realnews_tiny": (5, 4),
         "reuters21578-000-011": (10_963, 10_666),  # the others end in control characters of the wire
         "web-articles-wcxb-dev": (423, 421),  # two have no day
         "c4-pf-decoding": (1110, 0),
         "c4-sample": (10, 10),
-        "cc_en_head-0091": (10, 0),
+        "cc_en_head-0091": (10, 10),
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            {"maintext": "a", "headline": "t", "link": "http://a.org/", "date_publish": "2020-01-02 03:04:05"},
+            ("a", "t", "http://a.org/", MOMENT),
+        ),
+        ({"text": "a", "raw_content": "b", "title": "t", "published": 1577934245}, ("a", "t", None, MOMENT)),
+        ({"raw_content": "a", "created": 1577934245000}, ("a", None, None, MOMENT)),
+        ({"text": "a", "date": 20200102}, ("a", None, None, None)),
+        ({"text": "a", "date": True}, ("a", None, None, None)),
+        ({"text": "a", "date": 1e300}, ("a", None, None, None)),
+    ],
+)
+def test_usual_names(path, row, expected):
+    (record,) = read(path, lines(row))
+    document = record.document
+    assert (document.text, document.title, document.url, document.timestamp) == expected
+
+
+def test_names_within_objects(path):
+    fields = {"text": "doc.body", "url": "meta.url", "timestamp": "meta.at.day"}
+    rows = [
+        {"doc": {"body": "a"}, "meta": {"url": "http://a.org/", "at": {"day": "2020-01-02"}}, "note": "n"},
+        {"doc.body": "b", "doc": {"body": "no"}, "meta": {"at": {"day": "some day"}}},
+        {"doc": "text", "meta": []},
+    ]
+    first, second, third = read(path, lines(*rows), fields=fields)
+    assert (first.document.text, first.document.url, first.document.meta) == ("a", "http://a.org/", {"note": "n"})
+    assert first.document.timestamp == datetime(2020, 1, 2, tzinfo=UTC)
+    assert (second.document.text, second.document.url, second.document.meta) == ("b", None, {"date": "some day"})
+    assert third.reason == "no_text"

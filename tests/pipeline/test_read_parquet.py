@@ -164,3 +164,35 @@ def test_table_without_columns_or_rows(tmp_path):
         path = tmp_path / f"{number}.parquet"
         pq.write_table(table, path)
         assert read(path) == []
+
+
+def test_fields_within_structures(tmp_path):
+    """Only the mapped ones are read."""
+    kind = pa.struct([("url", pa.string()), ("at", pa.timestamp("us", "UTC")), ("blob", pa.binary())])
+    rows = [{"url": "http://a.org/", "at": MOMENT, "blob": b"x" * 99}, None, {"url": None, "at": None, "blob": None}]
+    path = write(tmp_path / "file.parquet", 3, body=["a", "b", "c"], meta=pa.array(rows, kind), n=[1, 2, 3])
+    fields = {"text": "body", "url": "meta.url", "timestamp": "meta.at", "title": "meta.nothing"}
+    first, second, third = (record.document for record in read(path, fields=fields))
+    assert (first.url, first.timestamp, first.title, first.meta) == (
+        "http://a.org/",
+        MOMENT,
+        None,
+        {"n": "1", "text": "a"},
+    )
+    assert (second.text, second.url, second.meta, third.url, third.timestamp) == (
+        "b",
+        None,
+        {"n": "2", "text": "a"},
+        None,
+        None,
+    )
+
+
+def test_text_within_a_structure_and_usual_names(tmp_path):
+    path = tmp_path / "file.parquet"
+    pq.write_table(pa.table({"doc": pa.array([{"text": "a"}], pa.struct([("text", pa.string())]))}), path)
+    assert [record.document.text for record in read(path, fields={"text": "doc.text"})] == ["a"]
+    assert [record.reason for record in read(path)] == ["no_text"]
+    pq.write_table(pa.table({"maintext": ["a"], "link": ["http://a.org/"]}), path)
+    (document,) = (record.document for record in read(path))
+    assert (document.text, document.url, document.meta) == ("a", "http://a.org/", {})
