@@ -144,6 +144,7 @@ def _render(
         item, lists, cell, row, is_pre = _context(tag, parent, blocks.container[block])
         is_sole = (
             cell > item
+            and row >= 0
             and not is_pre
             and (block == 0 or stop_node[block - 1] <= cell)
             and (block + 1 == len(keep) or first_node[block + 1] >= last[cell])
@@ -162,10 +163,10 @@ def _render(
                     state[_PREFIX] = _number(source, tag, last, start, stop, tree.depth, list_node, item, memory)
                 if list_node >= 0 and previous > list_node:
                     gap = LINE
-            if is_sole and previous_row >= 0 and row >= 0 and parent[row] == parent[previous_row]:
+            if is_sole and previous_cell >= 0 and parent[row] == parent[previous_row]:
                 gap = LINE
             state[_LINES] = max(gap, state[_LINES])
-            state[_TABS] = _num_cells(tag, last, row + 1, cell) if in_row and row >= 0 else 0
+            state[_TABS] = _num_cells(tag, last, row + 1, cell) if in_row and previous <= row else 0
             state[_INDENT] = 0 if is_pre else 2 * min(MAX_INDENT, max(lists, 1) if item >= 0 else max(lists - 1, 0))
         state[_IS_PRE] = is_pre
         state[_BLANKS] = 0

@@ -60,6 +60,7 @@ MAX_BYTES: Final = 1 << 28  # of a page; positions are int32
 MAX_NODES: Final = 4_000_000  # about 100 MB of arrays; a page of 50 MB has about a million
 
 _HTML, _MATH, _PLAINTEXT, _SCRIPT, _SVG = tags_of("html math plaintext script svg")
+_TITLE_END: Final = 0  # place of a title's end tag in "absent", whose other places are quotes
 _CDATA: Final = np.frombuffer(b"![CDATA[", np.uint8)
 _TEMPLATE, _TITLE = tags_of("template title")
 
@@ -108,7 +109,7 @@ def parse(source: bytes) -> HtmlTree:
     data = np.frombuffer(source, np.uint8)
     num_tags = np.count_nonzero(data == LESS)  # at most
     nodes = np.empty((7, min(3 * num_tags, MAX_NODES) + 16), np.int32)  # a tag gives a text, an element, an implied tr
-    absent = np.full(256, len(source), np.int64)
+    absent = np.full(256, len(source), np.int64)  # by byte: from where on it is known not to occur
     num_nodes = _parse(data, nodes, np.empty((3, MAX_DEPTH), np.int64), np.zeros(259, np.int64), absent)
     if num_nodes > MAX_NODES:
         raise PageError(f"a page must have at most {MAX_NODES} elements and texts; got more")
@@ -218,37 +219,36 @@ def _take_start_tag(
         if source[stop - 1] == SLASH:
             pop(nodes, stack, state)
     elif start_element(nodes, stack, state, tag, name, name_stop, stop) and FLAGS[tag] & RAW_TEXT:
-        return _take_raw_text(source, nodes, stack, state, tag, position, name_stop, stop + 1)
+        content_stop = _content_stop(source, tag, position, name_stop, stop + 1, absent)
+        _take_raw_text(nodes, stack, state, stop + 1, content_stop)
+        return content_stop
     return stop + 1
 
 
 @njit(cache=True, nogil=True)
-def _take_raw_text(
-    source: Bytes,
-    nodes: Indexes,
-    stack: Numbers,
-    state: Numbers,
-    tag: int,
-    name_start: int,
-    name_stop: int,
-    position: int,
-) -> int:
-    """Add the content of the raw text element just opened; return its end."""
-    size = len(source)
-    if tag == _SCRIPT:
-        stop = script_stop(source, name_start, name_stop, position)
-    elif tag == _PLAINTEXT:
-        stop = size
-    else:
-        stop = raw_text_stop(source, name_start, name_stop, position)
-    if stop == size and tag == _TITLE:  # not closed: the page is worth more than its title
-        stop = find(source, LESS, position)
+def _take_raw_text(nodes: Indexes, stack: Numbers, state: Numbers, position: int, stop: int) -> None:
+    """Add the content of the raw text element just opened, and close it; its end tag, if any, will end nothing."""
     if stop > position:
         node = add_node(nodes, stack, state, TEXT, position, stop)
         nodes[LAST, node] = node + 1
-    if stop == size or tag == _TITLE:
-        pop(nodes, stack, state)
-    return stop
+    pop(nodes, stack, state)
+
+
+@njit(cache=True, nogil=True)
+def _content_stop(source: Bytes, tag: int, name_start: int, name_stop: int, position: int, absent: Numbers) -> int:
+    """Where the content of a raw text element ends; a title that is not closed ends at the next tag."""
+    if tag == _SCRIPT:
+        return script_stop(source, name_start, name_stop, position)
+    if tag == _PLAINTEXT:
+        return len(source)
+    if tag != _TITLE:
+        return raw_text_stop(source, name_start, name_stop, position)
+    if position < absent[_TITLE_END]:
+        stop = raw_text_stop(source, name_start, name_stop, position)
+        if stop < len(source):
+            return stop
+        absent[_TITLE_END] = position
+    return find(source, LESS, position)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
