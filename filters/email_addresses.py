@@ -91,7 +91,7 @@ def _domain_end(data: Bytes, start: int, end: int) -> int:
     A sentence that begins right behind the address (``me@host.org.The``) is not part of it.
     """
     position, found, num_labels = start, start, 0
-    while position - start <= MAX_DOMAIN_BYTES:
+    while position - start <= MAX_DOMAIN_BYTES and is_in(data, position, start, end, LETTER | DIGIT):
         stop = _label_end(data, position, end)
         is_top_level = num_labels > 0 and _is_top_level(data, position, stop)
         if found > start and not is_top_level and 0x41 <= byte_at(data, position, start, end) <= 0x5A:
@@ -99,7 +99,7 @@ def _domain_end(data: Bytes, start: int, end: int) -> int:
         found = stop if is_top_level else start
         num_labels += 1
         position = stop + 1
-        if byte_at(data, stop, start, end) != _DOT or not is_in(data, position, start, end, LETTER | DIGIT):
+        if byte_at(data, stop, start, end) != _DOT:
             break
     following = byte_at(data, found, start, end)
     return start if following in (_UNDERSCORE, _AT) or found - start > MAX_DOMAIN_BYTES else found

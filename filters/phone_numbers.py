@@ -27,7 +27,8 @@ MAX_GROUPS: Final = 8
 
 Groups = npt.NDArray[np.int64]  # [MAX_GROUPS, 4]: start and end of the digits, end with parenthesis, separator behind
 _START, _DIGITS_END, _END, _SEPARATOR = range(4)
-_SPACE, _DASH, _DOTTED, _SLASHED, _JOINED = 1, 2, 3, 4, 5  # separators; joined by a parenthesis alone
+# Separators: the last two are a hyphen or slash with a space beside it, and a parenthesis alone.
+_SPACE, _DASH, _DOTTED, _SLASHED, _APART, _JOINED = range(1, 7)
 
 _PLUS, _OPEN, _CLOSE, _BLANK, _HYPHEN, _DOT, _SLASH, _COLON, _EQUALS, _AT, _PERCENT = (
     ord(mark) for mark in "+() -./:=@%"
@@ -39,8 +40,10 @@ _TYING[[ord(mark) for mark in "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 _TYING.flags.writeable = False
 _PHONE_WORDS: Final = hash_words(
     "tel telephone telefon telefono teléfono telefone téléphone tél tlf tfno fon phone phones ph fax mobile mob handy "
-    "whatsapp hotline helpline sms landline"
+    "whatsapp hotline helpline sms landline телефон Телефон тел Тел факс Факс"
 )
+_PHONE_ENDINGS: Final = hash_words("telefon hotline")  # of longer words, as German builds them
+_ENDING_BYTES: Final = 7
 _CALL_WORDS: Final = hash_words("call calls calling dial dialing ring text contact reach")
 _GLUE_WORDS: Final = hash_words(
     "number numbers no nr num nos at on us me is our my the office toll free or and by work home main direct line "
@@ -71,7 +74,7 @@ _CODES.flags.writeable = False
 _ZERO_FORMS: Final = np.array(
     [
         (3, 4, 4, 0, 0), (4, 3, 4, 0, 0), (5, 6, 0, 0, 0), (5, 3, 3, 0, 0), (4, 3, 3, 0, 0), (2, 4, 4, 0, 0),
-        (3, 3, 4, 0, 0), (2, 2, 2, 2, 2), (4, 4, 3, 0, 0),
+        (3, 3, 4, 0, 0), (2, 2, 2, 2, 2), (4, 4, 3, 0, 0), (3, 8, 0, 0, 0), (4, 8, 0, 0, 0),
     ],
     np.int64,
 )  # fmt: skip
@@ -150,15 +153,19 @@ def _separator(data: Bytes, position: int, end: int, is_closed: bool) -> tuple[i
     mark = byte_at(data, at, position, end)
     if mark in (_HYPHEN, _SLASH) or (mark == _DOT and at == position):
         found = _DASH if mark == _HYPHEN else (_DOTTED if mark == _DOT else _SLASHED)
-        at = at + 1 if mark == _DOT else _skip_blank(data, at + 1, end)
+        at += 1
+        if mark != _DOT and (at > position + 1 or _skip_blank(data, at, end) > at):
+            found = _APART
+            at = _skip_blank(data, at, end)
     elif mark == 0xE2 and byte_at(data, at + 1, at, end) == 0x80 and 0x90 <= byte_at(data, at + 2, at, end) <= 0x95:
-        found = _DASH  # U+2010 to U+2015
-        at = _skip_blank(data, at + 3, end)
+        at += 3  # U+2010 to U+2015
+        found = _APART if at > position + 3 or _skip_blank(data, at, end) > at else _DASH
+        at = _skip_blank(data, at, end)
     elif at == position:
         found = _JOINED
         if not is_closed and mark != _OPEN:
             return 0, position
-    digit = at + 1 if byte_at(data, at, position, end) == _OPEN else at
+    digit = at + 1 if byte_at(data, at, position, end) == _OPEN and found != _DOTTED else at
     return (found, at) if is_in(data, digit, position, end, DIGIT) else (0, position)
 
 
@@ -189,8 +196,9 @@ def _may_begin(data: Bytes, position: int, start: int, has_plus: bool) -> bool:
 def _may_end(data: Bytes, end: int, groups: Groups, num: int, has_plus: bool) -> bool:
     """Whether what stands behind the first ``num`` groups leaves them alone."""
     stop, separator = groups[num - 1, _END], groups[num - 1, _SEPARATOR]
-    if separator:  # another group: only a space ends a number, and not one that is written with spaces
-        return separator == _SPACE and num > 1 and (has_plus or groups[num - 2, _SEPARATOR] != _SPACE)
+    if separator:  # another group: only a space ends a number, and not one that is written with such spaces
+        is_other = num > 1 and (has_plus or groups[num - 2, _SEPARATOR] != separator)
+        return is_other and separator in (_SPACE, _APART)
     following = byte_at(data, stop, 0, end)
     if is_in(data, stop + 1, 0, end, DIGIT):
         return following | 0x20 == 0x78 or not (_TYING[following] or following == _COLON)  # x12 is an extension
@@ -246,7 +254,7 @@ def _is_north_american(data: Bytes, groups: Groups, num: int) -> bool:
         return False
     left, right = groups[area, _SEPARATOR], groups[area + 1, _SEPARATOR]
     is_enclosed = groups[area, _END] > groups[area, _DIGITS_END]
-    is_set_apart = right in (_DASH, _DOTTED, _SPACE) and (is_enclosed or left != _SPACE or right != _SPACE)
+    is_set_apart = right in (_DASH, _DOTTED, _SPACE, _APART) and (is_enclosed or left != _SPACE or right != _SPACE)
     return is_set_apart and _digit(data, groups, area, 0) >= 2 and _digit(data, groups, area + 1, 0) >= 2
 
 
@@ -298,11 +306,12 @@ def _told(data: Bytes, position: int, start: int) -> int:
     """2 when a word before says that a phone number comes, 1 when it only says to call, 0 when nothing does."""
     at = position
     for _ in range(_MAX_GLUE + 1):
-        word, word_end = word_before(data, at, start, 5, 12)
+        word, word_end = word_before(data, at, start, 5, 24)
         if word == word_end:
             return 0
         word_hash = hash_word(data, word, word_end)
-        if is_one_of(word_hash, _PHONE_WORDS):
+        ending = hash_word(data, max(word, word_end - _ENDING_BYTES), word_end)
+        if is_one_of(word_hash, _PHONE_WORDS) or is_one_of(ending, _PHONE_ENDINGS):
             return 2
         if is_one_of(word_hash, _CALL_WORDS):
             return 1

@@ -37,6 +37,7 @@ def collect(out: str) -> dict[str, Any]:
         "stages": [_stage_row(stage, run["stages"][stage.name]) for stage in stages.values()],
         "funnel": _funnel(stages),
         "reasons": _reasons(stages),
+        "edits": _edits(stages.get("filter")),
         "tokens": _tokens(stages),
         "tokenizer": _json_of(stages.get("tokenizer"), "card.json"),
         "evaluation_texts": _evaluation(stages),
@@ -80,6 +81,19 @@ def _reasons(stages: Mapping[str, FinishedStage]) -> list[dict[str, Any]]:
             for reason, by_subset in sorted(totals.items(), key=lambda item: (-sum(item[1].values()), item[0]))
         ]
     return rows
+
+
+def _edits(stage: FinishedStage | None) -> dict[str, dict[str, Any]]:
+    """For each subset with edits, how many kept documents were edited, and how many edits each reason made."""
+    counts = stage.manifest["counts"] if stage else {}
+    return {
+        subset: {
+            "edited_documents": entry["edited_documents"],
+            "reasons": {key.removeprefix("edits_"): value for key, value in entry.items() if key.startswith("edits_")},
+        }
+        for subset, entry in counts.items()
+        if "edited_documents" in entry
+    }
 
 
 def _tokens(stages: Mapping[str, FinishedStage]) -> dict[str, dict[str, Any]]:

@@ -66,8 +66,10 @@ CONFIG = DecontaminateConfig()
 def out(tmp_path: Path) -> Path:
     for task in (TASK, OTHER):
         write_documents(tmp_path, task, TEXTS)
+        write_verdicts(tmp_path, "filter", task, TEXTS)
         write_verdicts(tmp_path, "dedup", task, TEXTS, dropped=[4], gone=[5])
     write_documents(tmp_path, EMPTY, {})
+    write_verdicts(tmp_path, "filter", EMPTY, [])
     write_verdicts(tmp_path, "dedup", EMPTY, [])
     (tmp_path / "eval").mkdir()
     (tmp_path / "eval/passage.txt").write_text(PASSAGE.replace(" the ", "\nthe  "))
@@ -139,6 +141,7 @@ def test_evidence_names_the_text_and_cuts_the_passage_out(out: Path) -> None:
 def test_the_settings_decide_how_much_is_enough(out: Path) -> None:
     twenty = " ".join(PASSAGE.split()[:20])  # eight 13-grams of some forty: neither ten nor half
     write_documents(out, TASK, {0: f"{article(0)} {twenty}"})
+    write_verdicts(out, "filter", TASK, [0])
     write_verdicts(out, "dedup", TASK, [0])
     for name, settings, expected in (
         ("-a", {}, "kept"),

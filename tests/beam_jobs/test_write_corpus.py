@@ -34,8 +34,10 @@ CONFIG = CorpusConfig(held_out_fraction=0.25, seed=3)
 def out(tmp_path: Path) -> Path:
     for task in (TASK, OTHER):
         write_documents(tmp_path, task, TEXTS)
+        write_verdicts(tmp_path, "filter", task, TEXTS)
         write_verdicts(tmp_path, "decontaminate", task, TEXTS, dropped=DROPPED, gone=GONE)
     write_documents(tmp_path, EMPTY, {})
+    write_verdicts(tmp_path, "filter", EMPTY, [])
     write_verdicts(tmp_path, "decontaminate", EMPTY, [])
     return tmp_path
 
@@ -88,6 +90,7 @@ def test_a_held_out_document_stays_so_whatever_is_beside_it(out: Path) -> None:
     held_out = set(split(space)[1])
     few = {number: TEXTS[number] for number in range(40, 90)}
     write_documents(out, OTHER, few)
+    write_verdicts(out, "filter", OTHER, few)
     write_verdicts(out, "decontaminate", OTHER, few)
     write_shard(OTHER, space, CONFIG)
     training, out_again = split(space, OTHER)
