@@ -1,6 +1,6 @@
 """Phone numbers in text: cautious, since most groups of digits are something else.
 
-A number is groups of digits, one or two of them perhaps in parentheses, with a space, hyphen, dot or slash between (of
+A number is groups of digits, the first two perhaps in parentheses, with a space, hyphen, dot or slash between (of
 Unicode's the no-break space and the dashes). It is a phone number when it has one of these forms:
 
 - international, ``+`` and an assigned country code (``+44 20 7946 0958``), or ``00`` and three groups or more;
@@ -135,7 +135,7 @@ def _read_groups(data: Bytes, position: int, end: int, groups: Groups) -> tuple[
         if digits_end == at or digits_end - at > 15 or (is_open and not is_closed):
             break
         group_end = digits_end + is_closed
-        separator, following = _separator(data, group_end, end, is_closed)
+        separator, following = _separator(data, group_end, end, is_closed, count == 0)
         groups[count, _START], groups[count, _DIGITS_END] = at, digits_end
         groups[count, _END], groups[count, _SEPARATOR] = group_end, separator
         count += 1
@@ -147,8 +147,11 @@ def _read_groups(data: Bytes, position: int, end: int, groups: Groups) -> tuple[
 
 
 @njit(cache=True, nogil=True)
-def _separator(data: Bytes, position: int, end: int, is_closed: bool) -> tuple[int, int]:
-    """What stands between the group that ends at ``position`` and the next one, and where that starts; 0 for none."""
+def _separator(data: Bytes, position: int, end: int, is_closed: bool, may_open: bool) -> tuple[int, int]:
+    """What stands between the group that ends at ``position`` and the next one, and where that starts; 0 for none.
+
+    Later groups than the second stand in no parentheses: pages and a year do (``284-285 (1935)``).
+    """
     at, found = _skip_blank(data, position, end), _SPACE
     mark = byte_at(data, at, position, end)
     if mark in (_HYPHEN, _SLASH) or (mark == _DOT and at == position):
@@ -165,7 +168,7 @@ def _separator(data: Bytes, position: int, end: int, is_closed: bool) -> tuple[i
         found = _JOINED
         if not is_closed and mark != _OPEN:
             return 0, position
-    digit = at + 1 if byte_at(data, at, position, end) == _OPEN and found != _DOTTED else at
+    digit = at + 1 if byte_at(data, at, position, end) == _OPEN and may_open and found != _DOTTED else at
     return (found, at) if is_in(data, digit, position, end, DIGIT) else (0, position)
 
 

@@ -162,6 +162,8 @@ def phone(s: str, p: int) -> Span | None:
             break
         end = digits.end() + is_open
         following = SEPARATOR.match(s, end)
+        if following and groups and s[following.end()] == "(":
+            following = None
         if following and not following[0] and not is_open and s[end] != "(":
             following = None
         groups.append((digits[0], is_open, end))
