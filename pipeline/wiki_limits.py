@@ -14,19 +14,19 @@ from typing import Final, NamedTuple
 
 MAX_MARKUP_CHARS: Final = 2_500_000  # MediaWiki's own limit is 2 MiB a page
 # Bounds of the worst that was found, 10 s; in brackets the most in 3,059 real pages of six wikis.
-MAX_UNCLOSED: Final = 1_000  # (478)
-MAX_UNCLOSED_CHARS: Final = 50_000_000  # what stays open, times characters of the page (13 million)
-MAX_COSTLY_CHARS: Final = 5_000_000_000  # the costly of it, squared, times characters (585 million)
+MAX_UNCLOSED: Final = 1_000  # (477)
+MAX_UNCLOSED_CHARS: Final = 50_000_000  # what stays open, times characters of the page (6 million)
+MAX_COSTLY_CHARS: Final = 5_000_000_000  # the costly of it, squared, times characters (67 million)
 
 _TOKEN = re.compile(
     r"\{\{|\}\}|\[\[|\]\]|(?<![^\n])[ :]*\{\||(?<![^\n])[ :]*\|\}|\[(?=https?:|//|ftp:|mailto:)|\]|<!--"
-    r"|'{2,}|(?<![^\n])=|\n"
+    r"|(?<![^\n])=|\n"
     r"|</?[A-Za-z][A-Za-z0-9]*|/?>",
     re.ASCII,
 )
 _CLOSES: Final = {"}}": "{{", "]]": "[[", "|}": "{|", "]": "["}
 _VOID: Final = frozenset({"br", "hr", "wbr", "img", "meta", "link"})  # have no end
-_CHEAP: Final = frozenset({"''", "=", "<dd", "<dt", "<li", "<p", "<td", "<th", "<tr"})
+_CHEAP: Final = frozenset({"=", "<dd", "<dt", "<li", "<p", "<td", "<th", "<tr"})
 
 
 class MarkupError(ValueError):
@@ -54,11 +54,11 @@ class Unclosed(NamedTuple):
     """What is not closed, or not in the order of its nesting."""
 
     num_marks: int
-    num_costly: int  # those of them that the parser reads to the end of the page for: not italics, cells, list items
+    num_costly: int  # those of them that the parser reads to the end of the page for: not cells, list items, headings
 
 
 def count_unclosed(markup: str) -> Unclosed:
-    """Count brackets, elements, comments and italics that stay open."""
+    """Count brackets, elements and comments that stay open."""
     open_marks: list[str] = []
     counts: Counter[str] = Counter()  # of the open ones
     unclosed: Counter[str] = Counter()
@@ -79,7 +79,6 @@ def _marks(markup: str) -> Iterator[tuple[str, bool]]:
     """What opens (a bracket, "<" and the element's name, or "<!--"), and what closes, in order."""
     position, has_comment_ends = 0, True
     head = ""  # the element whose start tag we are in
-    quoted = False  # italic or bold, which end as they began
     while token := _TOKEN.search(markup, position):
         mark, position = token[0].strip(" :").lower(), token.end()
         if mark in ("=", "\n"):  # a heading ends with its line, and what it opened can't go on behind it
@@ -90,9 +89,6 @@ def _marks(markup: str) -> Iterator[tuple[str, bool]]:
             position = end + 3 if end >= 0 else position
             if end < 0:
                 yield mark, False
-        elif mark.startswith("''"):
-            yield "''", quoted
-            quoted = not quoted
         elif mark in (">", "/>"):
             if head and (mark == "/>" or head in _VOID):
                 yield f"<{head}", True

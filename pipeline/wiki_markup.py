@@ -22,6 +22,7 @@ from mwparserfromhell.wikicode import Wikicode
 from filters.extraction import one_line, tidy
 from pipeline.letter_case import lower
 from pipeline.wiki_limits import MarkupError, check_markup
+from pipeline.wiki_quotes import without_quotes
 from pipeline.wiki_sections import DROPPED_SECTIONS
 from pipeline.wiki_templates import is_shown, shown_text
 
@@ -46,6 +47,8 @@ _EMPTY_BRACKETS = re.compile(
     r" ?(?:\((?:[ ,;:\u00a0]|&nbsp;)*\)|\uff08[ \uff0c\uff1b\uff1a\u3001]*\uff09)"
 )  # as templates leave them ...
 _BRACKET_START = re.compile(r"(?<=[(\uff08])(?:[ ,;:\uff0c\uff1b\uff1a\u3001\u00a0]|&nbsp;)+(?=[^ ,;:)])")
+_EMPTY_PLACES = re.compile(r"(?: ?,)+(?= ?[,)])")
+_TABLE_LINE = re.compile(r"(?:(?<=\n)|^)[ :]*(?:\{\||\|[-}+])[^\n]*(?:\n|$)")  # of a table that was never closed
 _SAYS_SOMETHING = re.compile("[0-9A-Za-z\x80-\U0010ffff]")
 
 
@@ -66,7 +69,7 @@ def wiki_text(markup: str, title: str, link_prefixes: Collection[str] = ()) -> s
     check_markup(markup)
     stripper = _Stripper(_NO_TEXT_PREFIXES.union(link_prefixes))
     try:
-        sections = list(_kept_sections(mwparserfromhell.parse(markup), stripper))
+        sections = list(_kept_sections(mwparserfromhell.parse(markup, skip_style_tags=True), stripper))
     except (RecursionError, ParserError) as error:  # the parser itself stops nesting at 40 levels
         raise MarkupError(f"the parser gave up: {error}") from error
     return "\n\n".join([tidy(title), *sections]) if sections else ""
@@ -126,14 +129,15 @@ class _Stripper:
 
     def text(self, nodes: list[Node]) -> str:
         """Text of a section."""
-        text = _EMPTY_BRACKETS.sub("", _MAGIC_WORD.sub("", "".join(self._nodes(nodes))))
-        text = _BRACKET_START.sub("", text)
+        text = without_quotes(_MAGIC_WORD.sub("", "".join(self._nodes(nodes))))
+        text = _EMPTY_PLACES.sub("", text)
+        text = _BRACKET_START.sub("", _EMPTY_BRACKETS.sub("", _TABLE_LINE.sub("", text)))
         text = _BULLET_BLANKS.sub(r"\1 ", _EMPTY_ITEM.sub("", tidy(text)))
         return text.strip("\n") if _SAYS_SOMETHING.search(text) else ""
 
     def line(self, code: Wikicode) -> str:
         """Text of a heading or an argument."""
-        return one_line(_MAGIC_WORD.sub("", "".join(self._nodes(code.nodes))))
+        return one_line(without_quotes(_MAGIC_WORD.sub("", "".join(self._nodes(code.nodes)))))
 
     def _nodes(self, nodes: list[Node]) -> Iterator[str]:
         for index, node in enumerate(nodes):
