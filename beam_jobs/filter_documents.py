@@ -1,7 +1,8 @@
 """Decide by bounds on stored signals, without reading text: ``verdicts-*`` (pipeline.schema.VERDICT_SCHEMA).
 
-Where the recipe redacts (``[filter] redact``), the table also holds each document's edits (EDITED_VERDICT_SCHEMA);
-later stages read the text with these applied (``pipeline.documents``).
+Where the recipe redacts (``[filter] redact``) or takes lines as C4 does (``[filter] rules``), the table also holds each
+document's edits (EDITED_VERDICT_SCHEMA); later stages read the text with these applied (``pipeline.documents``). What
+decides is measured before any edit.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from filters.bounds import Bound, OneOf, decide
-from filters.content import CONTENT_BOUNDS
 from filters.pii import REPLACEMENTS
-from filters.quality import QUALITY_BOUNDS
-from filters.repetition import REPETITION_BOUNDS
+from filters.rule_sets import RULE_SETS, TABLES
 from pipeline import storage
 from pipeline.accounting import count_edits, count_verdicts
 from pipeline.config import LANGUAGE_PARAGRAPHS, Recipe, RecipeError
@@ -40,6 +40,18 @@ class Decision(NamedTuple):
 
     rules: tuple[Rule, ...]
     redacted: tuple[str, ...] = ()  # kinds of filters.pii
+    edited_by_c4: bool = False  # what filters.c4 takes from the text
+
+    @property
+    def edits(self) -> bool:
+        """Whether documents may be edited."""
+        return bool(self.redacted) or self.edited_by_c4
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the signals, those that it reads."""
+        spans = [*(["c4_edits"] if self.edited_by_c4 else []), *(["pii"] if self.redacted else [])]
+        return ["id", *(rule.name for rule in self.rules), *spans]
 
 
 class FilterDocuments(ShardMap):
@@ -59,7 +71,8 @@ def run(stage: StageRun) -> None:
 def decision_of(recipe: Recipe, subset: str) -> Decision:
     """What applies to a subset."""
     redacted = recipe.filter.redact if recipe.apply.applies("redact", subset) else ()
-    return Decision(rules_of(recipe, subset), redacted)
+    edited_by_c4 = "c4" in recipe.filter.rules and recipe.apply.applies("c4", subset)
+    return Decision(rules_of(recipe, subset), redacted, edited_by_c4)
 
 
 def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
@@ -68,7 +81,7 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
     Raises:
         RecipeError: ``[filter] bounds`` names a signal that has no bound, or a range that no value can be in.
     """
-    published = {bound.name: bound for bound in (*CONTENT_BOUNDS, *QUALITY_BOUNDS, *REPETITION_BOUNDS)}
+    published = dict.fromkeys(bound.name for bounds in TABLES.values() for bound in bounds)
     known = (*published, *recipe.signals.optional_signals())
     if unknown := sorted(set(recipe.filter.bounds) - set(known)):
         raise RecipeError(f"[filter.bounds] has unknown signals {unknown}; known: {', '.join(known)}")
@@ -83,26 +96,36 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
         rules += [changed[LANGUAGE_PARAGRAPHS]] if LANGUAGE_PARAGRAPHS in changed else []
     if recipe.apply.applies("classifiers", subset):
         rules += [changed[name] for name in known if name in changed and name.startswith("classifier_")]
-    published_by_rule = (("content", CONTENT_BOUNDS), ("quality", QUALITY_BOUNDS), ("repetition", REPETITION_BOUNDS))
-    for rule, bounds in published_by_rule:
-        if recipe.apply.applies(rule, subset):
-            rules += [changed.get(bound.name, bound) for bound in bounds]
-    return tuple(rules)
+    chosen = {"content", *(table for name in recipe.filter.rules for table in RULE_SETS[name])}
+    bounds: dict[str, Bound] = {}
+    for table in (table for table in TABLES if table in chosen and recipe.apply.applies(table, subset)):
+        for bound in TABLES[table]:
+            bounds[bound.name] = changed.get(bound.name) or _both(bound, bounds.get(bound.name))
+    return (*rules, *bounds.values())
+
+
+def _both(bound: Bound, other: Bound | None) -> Bound:
+    """The range that two sets of rules keep, where both bound a signal."""
+    if other is None:
+        return bound
+    lows = [low for low in (bound.low, other.low) if low is not None]
+    highs = [high for high in (bound.high, other.high) if high is not None]
+    return Bound(bound.name, low=max(lows, default=None), high=min(highs, default=None))
 
 
 def decide_shard(task: ShardTask, space: Workspace, decisions: dict[str, Decision]) -> Receipt:
     """Decide about one shard."""
     path, entered, decision = task.file("verdicts"), 0, decisions[task.subset]
-    schema = EDITED_VERDICT_SCHEMA if decision.redacted else VERDICT_SCHEMA
+    schema = EDITED_VERDICT_SCHEMA if decision.edits else VERDICT_SCHEMA
     with (
         storage.open_read(storage.join(space.upstream["signals"], task.file("signals"))) as stream,
         ParquetShardWriter(space.folder, path, schema, space.scratch) as writer,
     ):
-        for batch in pq.ParquetFile(stream).iter_batches():
+        for batch in pq.ParquetFile(stream).iter_batches(columns=decision.columns):
             entered += batch.num_rows
             writer.write(decide_batch(batch, decision))
     counts = count_verdicts(space.path(path), entered)
-    if decision.redacted:
+    if decision.edits:
         counts = replace(counts, extra=count_edits(space.path(path)))
     return Receipt(task.name, (), (writer.finished(),), counts, task.subset)
 
@@ -111,25 +134,52 @@ def decide_batch(signals: pa.RecordBatch, decision: Decision) -> pa.RecordBatch:
     """Verdicts of a batch of signals, with the failing measurements as evidence, and its edits."""
     reasons = decide(signals, decision.rules).to_pylist()
     evidence = [_evidence(signals, row, failed) if failed else None for row, failed in enumerate(reasons)]
-    edits = redactions(signals["pii"], decision.redacted) if decision.redacted else None
+    edits = edits_of(signals, decision) if decision.edits else None
     return verdicts(signals["id"], np.ones(signals.num_rows, bool), reasons, evidence, edits)
 
 
-def redactions(spans: pa.Array, kinds: Sequence[str]) -> pa.Array:
-    """The edits (EDITS_TYPE) that put a kind's name in the place of each span of one of ``kinds``.
+def edits_of(signals: pa.RecordBatch, decision: Decision) -> pa.Array:
+    """Each document's edits (EDITS_TYPE): what C4's rules take, and the marks that personal data gives way to.
 
-    Args:
-        spans: ``filters.pii.PII_TYPE`` [n].
-        kinds: Those that are redacted.
+    Personal data in a line that goes, goes with it.
     """
-    flat, rows = spans.flatten(), pc.list_parent_indices(spans)
-    chosen = pc.is_in(flat.field("kind"), value_set=pa.array(kinds, pa.string()))
-    flat, counts = flat.filter(chosen), np.bincount(rows.filter(chosen).to_numpy(), minlength=len(spans))
-    replacements = pa.array([REPLACEMENTS[kind] for kind in flat.field("kind").to_pylist()], pa.string())
-    columns = [flat.field("start"), flat.field("stop"), replacements, flat.field("kind")]
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
+    taken = _spans(signals["c4_edits"]) if decision.edited_by_c4 else _NO_SPANS
+    data = _spans(signals["pii"]) if decision.redacted else _NO_SPANS
+    data = data.filter(pc.is_in(data["kind"], value_set=pa.array(decision.redacted, pa.string())))
+    data = data.filter(pa.array(~_covered(data, taken)))
+    spans = pa.concat_tables([taken, data]).sort_by([("row", "ascending"), ("start", "ascending")])
+    marks = pa.array([REPLACEMENTS.get(kind, "") for kind in spans["kind"].to_pylist()], pa.string())
+    columns = [spans["start"].combine_chunks(), spans["stop"].combine_chunks(), marks, spans["kind"].combine_chunks()]
     values = pa.StructArray.from_arrays(columns, fields=list(EDITS_TYPE.value_type))
+    counts = np.bincount(spans["row"].to_numpy(), minlength=signals.num_rows)
+    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=EDITS_TYPE)
+
+
+_NO_SPANS = pa.table(
+    {
+        "row": pa.array([], pa.int64()),
+        "start": pa.array([], pa.int32()),
+        "stop": pa.array([], pa.int32()),
+        "kind": pa.array([], pa.string()),
+    }
+)
+
+
+def _spans(lists: pa.Array) -> pa.Table:
+    """A row a span of ``lists`` (start, stop, kind), with the document's row in the batch."""
+    flat = lists.flatten()
+    columns = [pc.list_parent_indices(lists), *(flat.field(name) for name in ("start", "stop", "kind"))]
+    return pa.Table.from_arrays(columns, _NO_SPANS.column_names).cast(_NO_SPANS.schema)
+
+
+def _covered(spans: pa.Table, others: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which spans begin in one of ``others``, which are in order and apart."""
+    starts, other_starts = (table["row"].to_numpy() << 32 | table["start"].to_numpy() for table in (spans, others))
+    before = np.searchsorted(other_starts, starts, side="right") - 1
+    ends = others["row"].to_numpy() << 32 | others["stop"].to_numpy()
+    covered: npt.NDArray[np.bool_] = (before >= 0) & (starts < np.append(ends, 0)[before])
+    return covered
 
 
 def _evidence(signals: pa.RecordBatch, row: int, failed: Sequence[str]) -> str:

@@ -11,13 +11,12 @@ from functools import cache, partial
 import pyarrow as pa
 
 from beam_jobs.shard_map import ShardMap
+from filters.c4 import c4_signals
 from filters.classifier import Classifier
-from filters.content import content_signals
 from filters.language import LanguageDetector, LanguageModel, paragraph_language_fraction
 from filters.language_heliport import HeliportDetector
 from filters.pii import PII_TYPE, pii_spans
-from filters.quality import quality_signals
-from filters.repetition import repetition_signals
+from filters.rule_sets import SIGNALS
 from filters.text import TextScan, scan
 from pipeline.accounting import count_rows
 from pipeline.config import LANGUAGE_PARAGRAPHS, SignalsConfig
@@ -47,7 +46,7 @@ def run(stage: StageRun) -> None:
 def measure_shard(task: ShardTask, space: Workspace, config: SignalsConfig, model_path: str) -> Receipt:
     """Measure one shard."""
     path, entered = task.file("signals"), 0
-    schema = signals_schema(config.pii, config.optional_signals())
+    schema = signals_schema(config.pii, config.optional_signals(), config.c4)
     with ParquetShardWriter(space.folder, path, schema, space.scratch) as writer:
         for batch, _ in read_documents(space, task, ["text"]):
             entered += batch.num_rows
@@ -66,27 +65,31 @@ def signals_of(ids: pa.Array, texts: pa.Array, model_path: str, config: SignalsC
         columns.append(paragraph_language_fraction(scanned, columns[1], detector, config.language_max_chars))
     for _, classifier in sorted(config.classifiers.items()):
         columns.append(_classifier(classifier.model, classifier.label).probabilities(texts))
+    if config.c4:
+        columns += c4_signals(scanned, config.c4_terminal_marks).columns
     if config.pii:
         columns.append(pii_spans(texts))
-    return pa.RecordBatch.from_arrays(columns, schema=signals_schema(config.pii, config.optional_signals()))
+    return pa.RecordBatch.from_arrays(columns, schema=signals_schema(config.pii, config.optional_signals(), config.c4))
 
 
 @cache
-def signals_schema(pii: bool = False, optional: tuple[str, ...] = ()) -> pa.Schema:
+def signals_schema(pii: bool = False, optional: tuple[str, ...] = (), c4: bool = False) -> pa.Schema:
     """The columns of the table: those of an empty batch, and ``SignalsConfig.optional_signals``."""
     fields = [pa.field("id", pa.binary(ID_BYTES), nullable=False)]
     fields += [pa.field("language", pa.string()), pa.field("language_score", pa.float32())]
-    for batch in _of_scan(scan(pa.array([], pa.string()))):
+    nothing = scan(pa.array([], pa.string()))
+    for batch in _of_scan(nothing):
         fields += list(batch.schema)
     for name in optional:
         fields.append(pa.field(name, pa.float64() if name == LANGUAGE_PARAGRAPHS else pa.float32()))
+    fields += list(c4_signals(nothing).schema) if c4 else []
     if pii:
         fields.append(pa.field("pii", PII_TYPE))
     return pa.schema(fields)
 
 
 def _of_scan(scanned: TextScan) -> tuple[pa.RecordBatch, ...]:
-    return content_signals(scanned), quality_signals(scanned), repetition_signals(scanned)
+    return tuple(signals(scanned) for signals in SIGNALS)
 
 
 @cache

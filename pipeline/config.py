@@ -153,6 +153,8 @@ class SignalsConfig(StageConfig):
     language_paragraphs: bool = False  # also measure language_paragraph_fraction; see filters.language
     # name -> model: the signal classifier_<name>, for [filter.bounds]
     classifiers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ClassifierConfig] = {}
+    c4: bool = False  # measure C4's rules and find what they take from the text (0.2 kB a document), for [filter] rules
+    c4_terminal_marks: bool = True  # C4's lines must end in one; False keeps those that do not, as FineWeb does
     pii: bool = False  # find e-mail addresses, public IP addresses and phone numbers, for [filter] redact
 
     def optional_signals(self) -> tuple[str, ...]:
@@ -169,8 +171,10 @@ class BoundConfig(StageConfig):
 
 
 class FilterConfig(StageConfig):
-    """Bounds; the defaults are the papers', as in filters.quality and filters.repetition."""
+    """Which rules decide, and their bounds; those of each set are the papers', as in its module of filters."""
 
+    # sets of filters.rule_sets, all of which must hold
+    rules: tuple[Literal["gopher", "refinedweb", "c4", "fineweb"], ...] = ("gopher",)
     languages: tuple[str, ...] = ("en",)
     min_language_score: Fraction | None = None  # None = MIN_LANGUAGE_SCORES; Gopher states no tool and no threshold
     language_scores: dict[str, Fraction] = {}  # subset -> its own, in place of min_language_score
@@ -295,6 +299,8 @@ class ApplyConfig(StageConfig):
     classifiers: tuple[str, ...] | None = None  # bounds on [signals] classifiers
     quality: tuple[str, ...] | None = WEB
     repetition: tuple[str, ...] | None = WEB
+    c4: tuple[str, ...] | None = WEB  # when [filter] rules has it, as fineweb
+    fineweb: tuple[str, ...] | None = WEB
     dedup: tuple[str, ...] | None = DEDUPED
     decontaminate: tuple[str, ...] | None = None
     redact: tuple[str, ...] | None = None  # what [filter] redact names
@@ -335,6 +341,8 @@ class Recipe(StageConfig):
             )
         if self.filter.redact and not self.signals.pii:
             raise ValueError("[filter] redact needs the spans that [signals] pii = true finds; it is false")
+        if "c4" in self.filter.rules and not self.signals.c4:
+            raise ValueError('[filter] rules has "c4", which needs what [signals] c4 = true measures; it is false')
         if any(part.from_crawl for part in self.input) and not self.crawl.seeds:
             raise ValueError("an [[input]] has from_crawl = true, but [crawl] names no seeds")
         for where, names in self._named_subsets():

@@ -75,7 +75,9 @@ def _extract_inputs(recipe: Recipe) -> Inputs:
 def _filter_config(recipe: Recipe) -> dict[str, Any]:
     return {
         **_section("filter")(recipe),
-        "apply": _applied(recipe, "language", "content", "classifiers", "quality", "repetition", "redact"),
+        "apply": _applied(
+            recipe, "language", "content", "classifiers", "quality", "repetition", "c4", "fineweb", "redact"
+        ),
     }
 
 
@@ -130,7 +132,7 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
     Stage("extract", ("crawl",), "beam_jobs.extract_text", 2, _extract_config, _extract_inputs),
-    Stage("signals", ("extract",), "beam_jobs.measure_signals", 2, _signals_config, _signals_inputs, follows="extract"),
+    Stage("signals", ("extract",), "beam_jobs.measure_signals", 3, _signals_config, _signals_inputs, follows="extract"),
     Stage("filter", ("signals",), "beam_jobs.filter_documents", 2, _filter_config, follows="signals"),
     Stage(
         "signatures",

@@ -1,0 +1,190 @@
+"""``[filter] rules``: which bounds decide, C4's edits beside redaction, and a whole run under all sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from job_workspace import article, driver, folder_of, language_model, manifest_of, write_lines
+from job_workspace import recipe as run_recipe
+from pydantic import ValidationError
+
+from beam_jobs.filter_documents import Decision, decide_batch, decision_of, rules_of
+from beam_jobs.measure_signals import signals_of, signals_schema
+from filters.bounds import Bound
+from filters.c4 import C4_BOUNDS
+from filters.content import CONTENT_BOUNDS
+from filters.fineweb import FINEWEB_BOUNDS
+from filters.quality import QUALITY_BOUNDS
+from filters.repetition import REPETITION_BOUNDS
+from filters.rule_sets import RULE_SETS, TABLES
+from pipeline.config import FilterConfig, InputConfig, Recipe, SignalsConfig
+from pipeline.stages import plan
+
+ALONE = {"language": (), "content": ()}  # of [apply]: neither is one of the sets
+GOPHER = QUALITY_BOUNDS + REPETITION_BOUNDS
+TIGHTER = Bound("duplicate_line_char_fraction", high=0.1)  # FineWeb's, where Gopher has 0.2
+
+
+def recipe(*rules: str, subset: str = "massiveweb", **sections: Any) -> Recipe:
+    part = InputConfig(subset=subset, format="text", paths=("*.txt",))
+    filter_section = {"rules": rules, **sections.pop("filter", {})}
+    defaults = {"signals": {"c4": "c4" in rules}, "apply": ALONE}
+    return Recipe.model_validate({"input": (part,), "filter": filter_section, **defaults, **sections})
+
+
+def test_configuration_knows_every_set_and_apply_every_table() -> None:
+    assert set(get_args(get_args(FilterConfig.model_fields["rules"].annotation)[0])) == set(RULE_SETS)
+    assert {table for tables in RULE_SETS.values() for table in tables} | {"content"} == set(TABLES)
+    assert set(TABLES) <= set(type(recipe().apply).model_fields)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ((), ()),
+        (("gopher",), GOPHER),
+        (("refinedweb",), GOPHER),
+        (("refinedweb", "gopher"), GOPHER),
+        (("c4",), C4_BOUNDS),
+        (("fineweb",), FINEWEB_BOUNDS),
+        (("fineweb", "c4"), C4_BOUNDS + FINEWEB_BOUNDS),
+    ],
+)
+def test_a_set_has_its_published_bounds(rules: tuple[str, ...], expected: tuple[Bound, ...]) -> None:
+    assert rules_of(recipe(*rules), "massiveweb") == expected
+    assert rules_of(recipe(*rules, subset="books"), "books") == ()
+
+
+def test_gopher_is_the_default() -> None:
+    made = Recipe.model_validate({"input": recipe().input, "apply": {"language": ()}})
+    assert rules_of(made, "massiveweb") == CONTENT_BOUNDS + GOPHER
+
+
+def test_where_two_sets_bound_a_signal_both_hold() -> None:
+    rules = rules_of(recipe("gopher", "fineweb"), "massiveweb")
+    gopher = tuple(TIGHTER if bound.name == TIGHTER.name else bound for bound in GOPHER)
+    assert rules == gopher + tuple(bound for bound in FINEWEB_BOUNDS if bound.name != TIGHTER.name)
+    changed = recipe("gopher", "fineweb", filter={"bounds": {TIGHTER.name: {"high": 0.5}}})
+    assert Bound(TIGHTER.name, high=0.5) in rules_of(changed, "massiveweb")
+
+
+def test_apply_turns_a_set_on_and_off_by_subset() -> None:
+    made = recipe("c4", "fineweb", subset="books", apply={**ALONE, "c4": (), "fineweb": ("books",)})
+    assert decision_of(made, "books") == Decision(FINEWEB_BOUNDS)
+    made = recipe("c4", "fineweb", subset="books", apply={**ALONE, "c4": None})
+    assert decision_of(made, "books") == Decision(C4_BOUNDS, edited_by_c4=True)
+
+
+def test_an_unknown_set_and_c4_without_its_signals_are_refused() -> None:
+    with pytest.raises(ValidationError, match="'gopher', 'refinedweb', 'c4' or 'fineweb'"):
+        recipe("gofer")
+    with pytest.raises(ValidationError, match=r"rules has \"c4\", which needs what \[signals\] c4 = true measures"):
+        recipe("c4", signals={"c4": False})
+
+
+def test_other_rules_leave_the_signals_as_they_are(tmp_path: Path) -> None:
+    write_lines(tmp_path / "a.jsonl", [article(1)])
+    settings = ({"rules": ("gopher",)}, {"rules": ("c4", "fineweb")})
+    plans = [plan(run_recipe(tmp_path, signals={"c4": True}, filter=section), "/out") for section in settings]
+    digests = [{planned.name: planned.digest for planned in made} for made in plans]
+    assert digests[0]["signals"] == digests[1]["signals"]
+    assert digests[0]["filter"] != digests[1]["filter"]
+
+
+# --- edits
+
+C4_ROW = [(0, 4, "c4_few_words"), (10, 30, "c4_citation"), (40, 60, "c4_no_terminal_mark")]
+PII_ROW = [(0, 3, "phone"), (4, 10, "email"), (29, 30, "phone"), (30, 40, "ip_address"), (59, 60, "email")]
+
+
+def spans(row: list[tuple[int, int, str]]) -> list[dict[str, Any]]:
+    return [dict(zip(("start", "stop", "kind"), span, strict=True)) for span in row]
+
+
+def edited_rows() -> pa.RecordBatch:
+    rows = [
+        {"id": bytes([number] * 16), "c4_edits": spans(c4), "pii": spans(pii)}
+        for number, (c4, pii) in enumerate([([], PII_ROW), (C4_ROW, PII_ROW), (C4_ROW, []), ([], [])])
+    ]
+    return pa.RecordBatch.from_pylist(rows, signals_schema(pii=True, c4=True))
+
+
+def test_personal_data_in_what_goes_goes_with_it() -> None:
+    decided = decide_batch(edited_rows(), Decision((), ("email", "phone", "ip_address"), edited_by_c4=True))
+    found = [[(edit["start"], edit["stop"], edit["reason"]) for edit in row["edits"]] for row in decided.to_pylist()]
+    assert found == [
+        PII_ROW,
+        [C4_ROW[0], (4, 10, "email"), C4_ROW[1], (30, 40, "ip_address"), C4_ROW[2]],
+        C4_ROW,
+        [],
+    ]
+    marks = [edit["replacement"] for edit in decided["edits"][1].as_py()]
+    assert marks == ["", "|||EMAIL_ADDRESS|||", "", "|||IP_ADDRESS|||", ""]
+
+
+@pytest.mark.parametrize(
+    ("decision", "expected"),
+    [
+        (Decision((), (), edited_by_c4=True), [[], C4_ROW, C4_ROW, []]),
+        (Decision((), ("email",)), [[PII_ROW[1], PII_ROW[4]]] * 2 + [[], []]),
+    ],
+)
+def test_each_kind_of_edit_alone(decision: Decision, expected: list[Any]) -> None:
+    rows = decide_batch(edited_rows(), decision).to_pylist()
+    assert [[(edit["start"], edit["stop"], edit["reason"]) for edit in row["edits"]] for row in rows] == expected
+
+
+# --- a whole run
+
+MENU = "Home\nAbout us\n\n"
+COOKIES = "\nThis site uses cookies to know you again."
+
+
+def page(number: int) -> str:
+    sentences = [f"{line.strip()}." for line in article(number).split(".") if line.strip()]
+    return MENU + "\n".join(" ".join(sentences[at : at + 3]) for at in range(0, len(sentences), 3)) + COOKIES
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("rules")
+    write_lines(base / "in" / "a.jsonl", [*(page(number) for number in range(30)), page(30) + "\n{ code }"])
+    made = run_recipe(
+        base / "in",
+        signals={"c4": True},
+        filter={"rules": ("c4", "fineweb")},
+        apply={"c4": ("news",), "fineweb": ("news",)},
+    )
+    driver(made, base / "out").run()
+    return base / "out"
+
+
+def test_lines_are_counted_by_reason_and_a_page_by_its_bound(out: Path) -> None:
+    counts = manifest_of(out, "filter")["counts"]["news"]
+    assert (counts["in"], counts["kept"], counts["dropped"]) == (31, 30, {"num_curly_brackets": 1})
+    assert counts["edited_documents"] == 30
+    edits = {key: value for key, value in counts.items() if key.startswith("edits_")}
+    assert edits["edits_c4_blank_line"] == edits["edits_c4_policy"] == 30
+    assert edits["edits_c4_no_terminal_mark"] == 60
+
+
+def test_later_stages_read_what_is_left(out: Path) -> None:
+    tables = [pq.read_table(path) for path in sorted(folder_of(out, "corpus").rglob("documents-*"))]
+    texts = pa.concat_tables(tables)["text"].to_pylist()
+    whole = [page(number) for number in range(30)]
+    assert sorted(texts) == sorted(text.removeprefix(MENU).removesuffix(COOKIES) for text in whole)
+
+
+def test_measuring_c4_adds_its_columns() -> None:
+    model_path = language_model()
+    texts, ids = pa.array(["One two three four five."]), pa.array([bytes(16)], pa.binary(16))
+    measured = signals_of(ids, texts, model_path, SignalsConfig(c4=True))
+    assert measured.schema.names[-4:] == ["num_retained_sentences", "num_curly_brackets", "num_lorem_ipsum", "c4_edits"]
+    ellipsis = pa.array(["One two three four five..."])
+    for terminal_marks, kept in ((True, 0), (False, 1)):
+        config = SignalsConfig(c4=True, c4_terminal_marks=terminal_marks)
+        assert signals_of(ids, ellipsis, model_path, config)["num_retained_sentences"].to_pylist() == [kept]
