@@ -158,7 +158,8 @@ class _Reader:
             raise UnsupportedModelError(f"{self._path} was trained with {_LOSSES.get(header.loss, 'an unknown loss')}")
         if version == 11:
             header = header._replace(max_chars=0)  # as fastText: its early classifiers had no character n-grams
-        if min(header.dim, header.buckets + 1, header.word_ngrams) < 1:
+        needs_buckets = header.max_chars > 0 or header.word_ngrams > 1
+        if min(header.dim, header.buckets + (not needs_buckets), header.word_ngrams) < 1:
             raise self._damaged(f"its settings are {header}")
         return header
 

@@ -9,11 +9,12 @@ exponential is our own, so that a score is the same on every machine and within 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from filters.fasttext_file import LABEL_PREFIX, FastTextFile, read_fasttext
@@ -41,8 +42,8 @@ class _Tables(NamedTuple):
     num_words: int
     end_word: int  # entry of ``</s>``; -1 = the dictionary does not have it
     end_hash: np.uint64
-    bucket_rows: NDArray[np.int32]
-    bucket_is_kept: NDArray[np.uint8]  # bits, the lowest first
+    buckets: np.uint64
+    blocks: NDArray[np.uint64]  # of 32 buckets: low half, a bit for each that is kept; high half, row of the first kept
     min_chars: int
     max_chars: int
     word_ngrams: int
@@ -74,7 +75,9 @@ class FastTextModel:
         file = read_fasttext(path)
         self.labels = file.labels
         self._tables = _tables(file)
-        self._input, self._output = file.input, file.output
+        kept = file.bucket_rows[file.bucket_rows >= 0]
+        self._input = np.concatenate((file.input[: file.num_words], file.input[kept]))  # in the order of buckets
+        self._output = file.output
         self._children = _label_tree(file.counts) if file.is_hierarchical else np.empty((0, 2), np.int32)
 
     def best_labels(self, lines: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -137,13 +140,22 @@ def _tables(file: FastTextFile) -> _Tables:
         num_words=file.num_words,
         end_word=file.words.index(_END) if is_known else -1,
         end_hash=_signed_hash(np.frombuffer(_END, np.int8)),
-        bucket_rows=file.bucket_rows,
-        bucket_is_kept=np.packbits(file.bucket_rows >= 0, bitorder="little"),
+        buckets=np.uint64(len(file.bucket_rows)),
+        blocks=_blocks(file.bucket_rows >= 0, file.num_words),
         min_chars=file.header.min_chars,
         max_chars=file.header.max_chars,
         word_ngrams=file.header.word_ngrams,
         label_prefix=np.frombuffer(LABEL_PREFIX.encode(), np.int8),
     )
+
+
+def _blocks(is_kept: NDArray[np.bool_], num_words: int) -> NDArray[np.uint64]:
+    """Which buckets have a row, and which, in so little memory (0.5 MB for lid.176) that it stays near the core."""
+    bits = np.zeros(-(-len(is_kept) // 32) * 32, np.bool_)
+    bits[: len(is_kept)] = is_kept
+    firsts = num_words + np.cumsum(bits) - bits
+    low = np.packbits(bits, bitorder="little").view("<u4").astype(np.uint64)
+    return firsts[::32].astype(np.uint64) << np.uint64(32) | low
 
 
 def _label_tree(counts: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -185,7 +197,7 @@ def _path(children: NDArray[np.int32], label: int) -> NDArray[np.int32]:
 def _hash(data: NDArray[np.int8], start: int, end: int) -> np.uint32:
     state = _BASIS
     for i in range(start, end):
-        state = np.uint32((state ^ np.uint32(data[i])) * _PRIME)
+        state = _hash_step(state, data[i])
     return state
 
 
@@ -256,23 +268,25 @@ def _sum_rows(
     """Add the rows of one line to ``hidden``; return how many they are.
 
     One function on purpose: a call a word that passes the tables costs as much as the word. Words come again and again,
-    so the rows of the last ones are kept; and whether a bucket is kept is looked up in bits first, since its row is
-    in a table that no core's cache holds.
+    so the rows of the last ones are kept. n-grams of two to four one-byte characters, lid.176's of most text, have a
+    loop of their own, without the questions of the general one: a fifth less time for English.
     """
     token, pending, cached_rows = scratch.token, scratch.pending, scratch.cached_rows
     cached_starts, cached_sizes, cached_counts = scratch.cached_starts, scratch.cached_sizes, scratch.cached_counts
-    buckets = np.uint64(len(tables.bucket_rows))
+    blocks, buckets = tables.blocks, tables.buckets
     reciprocal = np.uint64(1 << 32) // max(buckets, np.uint64(1))
+    is_two_to_four = tables.min_chars == 2 and tables.max_chars == 4
     token[0] = _OPEN
     count, total, num_words = 0, 0, 0
     while at < end:
         if count >= _PENDING:
             total += _add_rows(rows, pending, count, hidden)
             count = 0
-        start, size, state = at, 1, _BASIS
+        start, size, state, signs = at, 1, _BASIS, 0
         while at < end and data[at] != _SPACE:
             token[size] = data[at]
-            state = np.uint32((state ^ np.uint32(data[at])) * _PRIME)
+            signs |= data[at]
+            state = _hash_step(state, data[at])
             size += 1
             at += 1
         num_bytes = size - 1
@@ -297,27 +311,40 @@ def _sum_rows(
         count += word >= 0
         token[size], token[size + 1] = _CLOSE, 0
         size += 1
-        for first in range(size if tables.max_chars > 0 else 0):
-            if token[first] <= _LAST_CONTINUATION:
-                continue
-            i, num_chars, state = first, 0, _BASIS
-            while i < size and num_chars < tables.max_chars:
-                state = np.uint32((state ^ np.uint32(token[i])) * _PRIME)
-                i += 1
-                while token[i] <= _LAST_CONTINUATION:
-                    state = np.uint32((state ^ np.uint32(token[i])) * _PRIME)
-                    i += 1
-                num_chars += 1
-                if num_chars >= tables.min_chars and (num_chars > 1 or 0 < first < size - 1):
-                    # state % buckets: the product with the reciprocal is the quotient, or one less
-                    bucket = state - ((np.uint64(state) * reciprocal) >> np.uint64(32)) * buckets
-                    bucket -= buckets * (bucket >= buckets)
-                    if tables.bucket_is_kept[bucket >> np.uint64(3)] >> (bucket & np.uint64(7)) & np.uint64(1):
-                        pending[count] = tables.bucket_rows[bucket]
+        if is_two_to_four and signs >= 0:
+            for first in range(size - 1):
+                state = _hash_step(_hash_step(_BASIS, token[first]), token[first + 1])
+                for i in range(first + 2, first + 5):
+                    row = _bucket_row(blocks, buckets, reciprocal, state)
+                    if row >= 0:
+                        pending[count] = row
                         count += 1
-            if count >= _PENDING:
-                total += _add_rows(rows, pending, count, hidden)
-                count = 0
+                    if i >= size:
+                        break
+                    state = _hash_step(state, token[i])
+                if count >= _PENDING:
+                    total += _add_rows(rows, pending, count, hidden)
+                    count = 0
+        elif tables.max_chars > 0:
+            for first in range(size):
+                if token[first] <= _LAST_CONTINUATION:
+                    continue
+                i, num_chars, state = first, 0, _BASIS
+                while i < size and num_chars < tables.max_chars:
+                    state = _hash_step(state, token[i])
+                    i += 1
+                    while token[i] <= _LAST_CONTINUATION:
+                        state = _hash_step(state, token[i])
+                        i += 1
+                    num_chars += 1
+                    if num_chars >= tables.min_chars and (num_chars > 1 or 0 < first < size - 1):
+                        row = _bucket_row(blocks, buckets, reciprocal, state)
+                        if row >= 0:
+                            pending[count] = row
+                            count += 1
+                if count >= _PENDING:
+                    total += _add_rows(rows, pending, count, hidden)
+                    count = 0
         num_rows = total + count - before
         if num_rows <= min(_CACHED_ROWS, count):  # else part of them is added already
             cached_starts[slot], cached_sizes[slot], cached_counts[slot] = start, num_bytes, num_rows
@@ -341,18 +368,48 @@ def _add_word_ngrams(
     hidden: NDArray[np.float32],
 ) -> int:
     count, total = 0, 0
-    buckets = np.uint64(len(tables.bucket_rows))
     for first in range(len(hashes)):
         mixed = hashes[first]
         for i in range(first + 1, min(first + tables.word_ngrams, len(hashes))):
             mixed = mixed * _WORD_NGRAM_FACTOR + hashes[i]
-            row = tables.bucket_rows[mixed % buckets]
+            row = _row_of(tables.blocks, mixed % tables.buckets)
             pending[count] = row
             count += row >= 0
         if count >= _PENDING:
             total += _add_rows(rows, pending, count, hidden)
             count = 0
     return int(total + _add_rows(rows, pending, count, hidden))
+
+
+@njit(cache=True, nogil=True)
+def _hash_step(state: np.uint32, byte: np.int8) -> np.uint32:
+    return np.uint32((state ^ np.uint32(byte)) * _PRIME)
+
+
+@njit(cache=True, nogil=True)
+def _bucket_row(blocks: NDArray[np.uint64], buckets: np.uint64, reciprocal: np.uint64, state: np.uint32) -> int:
+    """Row of an n-gram by its hash, or -1; ``reciprocal`` is 2**32 // buckets."""
+    # state % buckets without a division: the product with the reciprocal is the quotient, or one less
+    bucket = state - ((np.uint64(state) * reciprocal) >> np.uint64(32)) * buckets
+    return int(_row_of(blocks, bucket - buckets * (bucket >= buckets)))
+
+
+@njit(cache=True, nogil=True)
+def _row_of(blocks: NDArray[np.uint64], bucket: np.uint64) -> int:
+    block, one = blocks[bucket >> np.uint64(5)], np.uint64(1) << (bucket & np.uint64(31))
+    if block & one == 0:
+        return -1
+    return int((block >> np.uint64(32)) + _count_bits(block & (one - np.uint64(1))))
+
+
+@intrinsic
+def _count_bits(typing_context: Any, number: Any) -> Any:
+    """Ones of a uint64, by the machine's own instruction."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
 
 
 @njit(cache=True, nogil=True)

@@ -11,11 +11,13 @@ from typing import Any
 import fasttext
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from filters.classifier import Classifier
 from filters.fasttext_model import FastTextModel
 from pipeline.classifier_examples import example_files
 from pipeline.classifier_training import TrainingConfig, evaluate, train_classifier
+from pipeline.cli import app
 from pipeline.config import RecipeError
 
 SMALL = TrainingConfig(dim=4, epochs=20, buckets=1_000, held_out_fraction=0.3)
@@ -143,21 +145,19 @@ def test_what_fasttext_cannot_train_on_is_refused(folder: Path) -> None:
 
 
 def test_the_command_line(folder: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "pipeline.cli", "classifier", "train", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
     files = ["--positive", f"{folder}/good.jsonl", "--negative", f"{folder}/bad.jsonl", "--out", f"{folder}/q.bin"]
     settings = ["--dim", "4", "--epochs", "20", "--held-out", "0.3", "--word-ngrams", "1"]
-    done = run(*files, *settings)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "precision" in done.stdout
-    as_json = run(*files, *settings, "--json")
+    table = CliRunner().invoke(app, ["classifier", "train", *files, *settings])
+    assert table.exit_code == 0
+    assert "precision" in table.stdout
+    command = [sys.executable, "-m", "pipeline.cli", "classifier", "train"]
+    as_json = subprocess.run([*command, *files, *settings, "--json"], capture_output=True, text=True, check=True)
+    assert as_json.stderr == ""
     card = json.loads(as_json.stdout)
     assert card == json.loads((folder / "q.bin.json").read_text())
     assert card["settings"]["dim"] == 4
-    refused = run("--positive", f"{folder}/none.jsonl", "--negative", f"{folder}/bad.jsonl", "--out", f"{folder}/q.bin")
+    files[1] = f"{folder}/none.jsonl"
+    refused = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert refused.stderr == f"massivetext: refused: {folder}/none.jsonl: there is no such file\n"
-    help_text = run("--help")
-    assert "Example: massivetext classifier train" in help_text.stdout
+    assert "Example: massivetext classifier train" in CliRunner().invoke(app, ["classifier", "train", "--help"]).stdout
