@@ -1,72 +1,32 @@
 """A fastText classifier over whole columns, in Numba: the same labels and scores as fastText's library, and faster.
 
-What fastText does with a line: each word between spaces gives the row of the word, if the dictionary has it, and the
-rows of its character n-grams, with ``<`` before and ``>`` after the word; ``</s>`` ends the line; then come the word
-n-grams. Their mean goes through the output layer. All sums are in float32 and in fastText's order, and the
-exponential is our own, so that a score is the same on every machine and within 1e-6 of fastText's.
+All sums are in float32 and in fastText's order, and the exponential is our own, so that a score is the same on every
+machine and within 1e-6 of fastText's.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final, NamedTuple
-
 import numpy as np
 import pyarrow as pa
-from numba import njit, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from filters.fasttext_file import LABEL_PREFIX, FastTextFile, read_fasttext
-
-Hidden = NDArray[np.float32]
-
-_BASIS: Final = np.uint32(2_166_136_261)  # FNV-1a, 32 bits, with bytes taken as signed
-_PRIME: Final = np.uint32(16_777_619)
-_WORD_NGRAM_FACTOR: Final = np.uint64(116_049_371)
-_CACHED_WORDS: Final = 4_096  # a power of two; with their rows they fit into a core's second cache
-_CACHED_ROWS: Final = 32  # a word of up to about ten letters
-_END: Final = b"</s>"  # fastText's word for the end of a line
-_SPACE, _OPEN, _CLOSE = 0x20, 0x3C, 0x3E
-_LAST_CONTINUATION: Final = -65  # of the signed bytes 0x80 to 0xBF, which continue a character
-_PENDING: Final = 1_024  # rows that are summed at once
-_EPSILON: Final = 1e-5  # which fastText adds to each probability before it takes the logarithm
-
-
-class _Tables(NamedTuple):
-    """A model as its kernel reads it; see ``FastTextFile``."""
-
-    word_bytes: NDArray[np.int8]
-    word_offsets: NDArray[np.int64]
-    word_slots: NDArray[np.int32]  # open addressing by the word's hash; -1 = free
-    num_words: int
-    end_word: int  # entry of ``</s>``; -1 = the dictionary does not have it
-    end_hash: np.uint64
-    buckets: np.uint64
-    blocks: NDArray[np.uint64]  # of 32 buckets: low half, a bit for each that is kept; high half, row of the first kept
-    min_chars: int
-    max_chars: int
-    word_ngrams: int
-    label_prefix: NDArray[np.int8]
-
-
-class _Scratch(NamedTuple):
-    """What the kernel works in; its size goes by the longest line of a batch."""
-
-    token: NDArray[np.int8]  # a word between its brackets, and a 0
-    hashes: NDArray[np.uint64]  # of the line's words
-    pending: NDArray[np.int32]  # rows to add
-    cached_starts: NDArray[np.int64]  # where a word stood for which cached_rows are
-    cached_sizes: NDArray[np.int64]  # bytes; 0 = none
-    cached_counts: NDArray[np.int64]  # rows
-    cached_rows: NDArray[np.int32]
+from filters.fasttext_file import read_fasttext
+from filters.fasttext_labels import (
+    best_of_all,
+    best_of_tree,
+    label_tree,
+    path_to_root,
+    probability_in_tree,
+    probability_of_all,
+)
+from filters.fasttext_rows import Hidden, mean_rows, tables_of
 
 
 class FastTextModel:
     """A classifier by softmax or hierarchical softmax. Read-only: threads may share it."""
 
     def __init__(self, path: str) -> None:
-        """Load a model: about 0.1 s for lid.176.ftz, 12 MB of memory.
+        """Load a model: for lid.176.ftz about 0.2 s, and 5 MB of memory.
 
         Raises:
             UnsupportedModelError: Another kind of fastText model, see ``read_fasttext``.
@@ -74,11 +34,12 @@ class FastTextModel:
         """
         file = read_fasttext(path)
         self.labels = file.labels
-        self._tables = _tables(file)
-        kept = file.bucket_rows[file.bucket_rows >= 0]
-        self._input = np.concatenate((file.input[: file.num_words], file.input[kept]))  # in the order of buckets
-        self._output = file.output
-        self._children = _label_tree(file.counts) if file.is_hierarchical else np.empty((0, 2), np.int32)
+        self._tables = tables_of(file)
+        self._input, self._output = file.input, file.output
+        is_kept = file.bucket_rows >= 0
+        if not is_kept.all():  # then rows stand in another order than their buckets, in which the kernel counts them
+            self._input = np.concatenate((file.input[: file.num_words], file.input[file.bucket_rows[is_kept]]))
+        self._children = label_tree(file.counts) if file.is_hierarchical else np.empty((0, 2), np.int32)
 
     def best_labels(self, lines: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Name the likeliest label of each line.
@@ -92,9 +53,9 @@ class FastTextModel:
         """
         hidden, known = self._hidden(lines)
         best: tuple[NDArray[np.int32], NDArray[np.float32]] = (
-            _best_of_tree(hidden, known, self._output, self._children)
+            best_of_tree(hidden, known, self._output, self._children)
             if len(self._children)
-            else _best_of_all(hidden, known, self._output)
+            else best_of_all(hidden, known, self._output)
         )
         return best
 
@@ -109,9 +70,9 @@ class FastTextModel:
         hidden, known = self._hidden(lines)
         index = self.labels.index(label)
         found: NDArray[np.float32] = (
-            _probability_in_tree(hidden, known, self._output, _path(self._children, index))
+            probability_in_tree(hidden, known, self._output, path_to_root(self._children, index))
             if len(self._children)
-            else _probability_of_all(hidden, known, self._output, index)
+            else probability_of_all(hidden, known, self._output, index)
         )
         return found
 
@@ -123,432 +84,4 @@ class FastTextModel:
         for array in (starts, source):
             array.flags.writeable = False  # one compiled form of the kernel
         hidden = np.zeros((len(lines), self._input.shape[1]), np.float32)
-        return hidden, _mean_rows(source, starts, self._tables, self._input, hidden)
-
-
-def _tables(file: FastTextFile) -> _Tables:
-    joined = np.frombuffer(b"".join(file.words), np.int8)
-    offsets = np.zeros(len(file.words) + 1, np.int64)
-    np.cumsum([len(word) for word in file.words], out=offsets[1:])
-    slots = np.full(1 << (2 * len(file.words)).bit_length(), -1, np.int32)
-    _fill_slots(joined, offsets, slots)
-    is_known = _END in file.words[: file.num_words]
-    return _Tables(
-        word_bytes=joined,
-        word_offsets=offsets,
-        word_slots=slots,
-        num_words=file.num_words,
-        end_word=file.words.index(_END) if is_known else -1,
-        end_hash=_signed_hash(np.frombuffer(_END, np.int8)),
-        buckets=np.uint64(len(file.bucket_rows)),
-        blocks=_blocks(file.bucket_rows >= 0, file.num_words),
-        min_chars=file.header.min_chars,
-        max_chars=file.header.max_chars,
-        word_ngrams=file.header.word_ngrams,
-        label_prefix=np.frombuffer(LABEL_PREFIX.encode(), np.int8),
-    )
-
-
-def _blocks(is_kept: NDArray[np.bool_], num_words: int) -> NDArray[np.uint64]:
-    """Which buckets have a row, and which, in so little memory (0.5 MB for lid.176) that it stays near the core."""
-    bits = np.zeros(-(-len(is_kept) // 32) * 32, np.bool_)
-    bits[: len(is_kept)] = is_kept
-    firsts = num_words + np.cumsum(bits) - bits
-    low = np.packbits(bits, bitorder="little").view("<u4").astype(np.uint64)
-    return firsts[::32].astype(np.uint64) << np.uint64(32) | low
-
-
-def _label_tree(counts: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Huffman's tree over labels sorted by falling count, as fastText builds it.
-
-    Returns:
-        int32 [labels - 1, 2]: left and right child of each inner node; below ``labels`` it is that label, else inner
-        node ``labels + i``. The last one is the root.
-    """
-    size = len(counts)
-    weights = [*counts.tolist(), *[10**15] * (size - 1)]
-    children = np.empty((size - 1, 2), np.int32)
-    leaf, node = size - 1, size
-    for inner in range(size - 1):
-        for side in range(2):
-            if leaf >= 0 and weights[leaf] < weights[node]:
-                children[inner, side] = leaf
-                leaf -= 1
-            else:
-                children[inner, side] = node
-                node += 1
-        weights[size + inner] = weights[children[inner, 0]] + weights[children[inner, 1]]
-    return children
-
-
-def _path(children: NDArray[np.int32], label: int) -> NDArray[np.int32]:
-    """Inner nodes from a label up to the root, with the side on which the way goes on: int32 [depth, 2]."""
-    size = len(children) + 1
-    parents = {int(child): (inner, side) for inner, pair in enumerate(children) for side, child in enumerate(pair)}
-    path, at = [], label
-    while at in parents:
-        inner, side = parents[at]
-        path.append((inner, side))
-        at = size + inner
-    return np.array(path, np.int32).reshape(-1, 2)
-
-
-@njit(cache=True, nogil=True)
-def _hash(data: NDArray[np.int8], start: int, end: int) -> np.uint32:
-    state = _BASIS
-    for i in range(start, end):
-        state = _hash_step(state, data[i])
-    return state
-
-
-@njit(cache=True, nogil=True)
-def _fill_slots(words: NDArray[np.int8], offsets: NDArray[np.int64], slots: NDArray[np.int32]) -> None:
-    for word in range(len(offsets) - 1):
-        slot = _hash(words, offsets[word], offsets[word + 1]) & (len(slots) - 1)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (len(slots) - 1)
-        slots[slot] = word
-
-
-@njit(cache=True, nogil=True)
-def _find_word(tables: _Tables, data: NDArray[np.int8], start: int, size: int, state: np.uint32) -> int:
-    """Entry of the dictionary that a word is, or -1."""
-    mask = len(tables.word_slots) - 1
-    slot = np.int64(state) & mask
-    while tables.word_slots[slot] >= 0:
-        word = tables.word_slots[slot]
-        first = tables.word_offsets[word]
-        if tables.word_offsets[word + 1] - first == size and _is_same(tables.word_bytes, first, data, start, size):
-            return int(word)
-        slot = (slot + 1) & mask
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _mean_rows(
-    data: NDArray[np.int8],
-    offsets: NDArray[np.int64],
-    tables: _Tables,
-    rows: NDArray[np.float32],
-    hidden: Hidden,
-) -> NDArray[np.bool_]:
-    """Fill ``hidden`` with the mean of each line's rows; say which lines have any."""
-    known = np.zeros(len(hidden), np.bool_)
-    longest = 0
-    for line in range(len(hidden)):
-        longest = max(longest, offsets[line + 1] - offsets[line])
-    scratch = _Scratch(
-        np.empty(longest + 3, np.int8),
-        np.empty(longest // 2 + 2 if tables.word_ngrams > 1 else 0, np.uint64),
-        np.empty(_PENDING + _CACHED_ROWS + max(tables.max_chars, tables.word_ngrams) + 2, np.int32),
-        np.zeros(_CACHED_WORDS, np.int64),
-        np.zeros(_CACHED_WORDS, np.int64),
-        np.zeros(_CACHED_WORDS, np.int64),
-        np.empty((_CACHED_WORDS, _CACHED_ROWS), np.int32),
-    )
-    for line in range(len(hidden)):
-        start, end = offsets[line], offsets[line + 1]
-        total = _sum_rows(data, start, end, tables, rows, scratch, hidden[line]) if start < end else 0
-        if total:
-            known[line] = True
-            hidden[line] *= np.float32(1.0 / total)
-    return known
-
-
-@njit(cache=True, nogil=True)
-def _sum_rows(
-    data: NDArray[np.int8],
-    at: int,
-    end: int,
-    tables: _Tables,
-    rows: NDArray[np.float32],
-    scratch: _Scratch,
-    hidden: NDArray[np.float32],
-) -> int:
-    """Add the rows of one line to ``hidden``; return how many they are.
-
-    One function on purpose: a call a word that passes the tables costs as much as the word. Words come again and again,
-    so the rows of the last ones are kept. n-grams of two to four one-byte characters, lid.176's of most text, have a
-    loop of their own, without the questions of the general one: a fifth less time for English.
-    """
-    token, pending, cached_rows = scratch.token, scratch.pending, scratch.cached_rows
-    cached_starts, cached_sizes, cached_counts = scratch.cached_starts, scratch.cached_sizes, scratch.cached_counts
-    blocks, buckets = tables.blocks, tables.buckets
-    reciprocal = np.uint64(1 << 32) // max(buckets, np.uint64(1))
-    is_two_to_four = tables.min_chars == 2 and tables.max_chars == 4
-    token[0] = _OPEN
-    count, total, num_words = 0, 0, 0
-    while at < end:
-        if count >= _PENDING:
-            total += _add_rows(rows, pending, count, hidden)
-            count = 0
-        start, size, state, signs = at, 1, _BASIS, 0
-        while at < end and data[at] != _SPACE:
-            token[size] = data[at]
-            signs |= data[at]
-            state = _hash_step(state, data[at])
-            size += 1
-            at += 1
-        num_bytes = size - 1
-        at += 1
-        slot = state & (_CACHED_WORDS - 1)
-        is_cached = num_bytes == cached_sizes[slot] and _is_same(data, cached_starts[slot], data, start, num_bytes)
-        word = -1
-        if not is_cached:
-            word = _find_word(tables, data, start, num_bytes, state)
-            if word >= tables.num_words or (word < 0 and _is_label(tables, data, start, num_bytes)):
-                continue  # fastText passes over labels in a text
-        if tables.word_ngrams > 1:
-            scratch.hashes[num_words] = np.uint64(np.int64(np.int32(state)))
-            num_words += 1
-        if is_cached:
-            for i in range(cached_counts[slot]):
-                pending[count + i] = cached_rows[slot, i]
-            count += cached_counts[slot]
-            continue
-        before = total + count
-        pending[count] = word
-        count += word >= 0
-        token[size], token[size + 1] = _CLOSE, 0
-        size += 1
-        if is_two_to_four and signs >= 0:
-            for first in range(size - 1):
-                state = _hash_step(_hash_step(_BASIS, token[first]), token[first + 1])
-                for i in range(first + 2, first + 5):
-                    row = _bucket_row(blocks, buckets, reciprocal, state)
-                    if row >= 0:
-                        pending[count] = row
-                        count += 1
-                    if i >= size:
-                        break
-                    state = _hash_step(state, token[i])
-                if count >= _PENDING:
-                    total += _add_rows(rows, pending, count, hidden)
-                    count = 0
-        elif tables.max_chars > 0:
-            for first in range(size):
-                if token[first] <= _LAST_CONTINUATION:
-                    continue
-                i, num_chars, state = first, 0, _BASIS
-                while i < size and num_chars < tables.max_chars:
-                    state = _hash_step(state, token[i])
-                    i += 1
-                    while token[i] <= _LAST_CONTINUATION:
-                        state = _hash_step(state, token[i])
-                        i += 1
-                    num_chars += 1
-                    if num_chars >= tables.min_chars and (num_chars > 1 or 0 < first < size - 1):
-                        row = _bucket_row(blocks, buckets, reciprocal, state)
-                        if row >= 0:
-                            pending[count] = row
-                            count += 1
-                if count >= _PENDING:
-                    total += _add_rows(rows, pending, count, hidden)
-                    count = 0
-        num_rows = total + count - before
-        if num_rows <= min(_CACHED_ROWS, count):  # else part of them is added already
-            cached_starts[slot], cached_sizes[slot], cached_counts[slot] = start, num_bytes, num_rows
-            for i in range(num_rows):
-                cached_rows[slot, i] = pending[count - num_rows + i]
-    pending[count] = tables.end_word
-    count += tables.end_word >= 0
-    total += _add_rows(rows, pending, count, hidden)
-    if tables.word_ngrams > 1:
-        scratch.hashes[num_words] = tables.end_hash
-        total += _add_word_ngrams(scratch.hashes[: num_words + 1], tables, rows, pending, hidden)
-    return int(total)
-
-
-@njit(cache=True, nogil=True)
-def _add_word_ngrams(
-    hashes: NDArray[np.uint64],
-    tables: _Tables,
-    rows: NDArray[np.float32],
-    pending: NDArray[np.int32],
-    hidden: NDArray[np.float32],
-) -> int:
-    count, total = 0, 0
-    for first in range(len(hashes)):
-        mixed = hashes[first]
-        for i in range(first + 1, min(first + tables.word_ngrams, len(hashes))):
-            mixed = mixed * _WORD_NGRAM_FACTOR + hashes[i]
-            row = _row_of(tables.blocks, mixed % tables.buckets)
-            pending[count] = row
-            count += row >= 0
-        if count >= _PENDING:
-            total += _add_rows(rows, pending, count, hidden)
-            count = 0
-    return int(total + _add_rows(rows, pending, count, hidden))
-
-
-@njit(cache=True, nogil=True)
-def _hash_step(state: np.uint32, byte: np.int8) -> np.uint32:
-    return np.uint32((state ^ np.uint32(byte)) * _PRIME)
-
-
-@njit(cache=True, nogil=True)
-def _bucket_row(blocks: NDArray[np.uint64], buckets: np.uint64, reciprocal: np.uint64, state: np.uint32) -> int:
-    """Row of an n-gram by its hash, or -1; ``reciprocal`` is 2**32 // buckets."""
-    # state % buckets without a division: the product with the reciprocal is the quotient, or one less
-    bucket = state - ((np.uint64(state) * reciprocal) >> np.uint64(32)) * buckets
-    return int(_row_of(blocks, bucket - buckets * (bucket >= buckets)))
-
-
-@njit(cache=True, nogil=True)
-def _row_of(blocks: NDArray[np.uint64], bucket: np.uint64) -> int:
-    block, one = blocks[bucket >> np.uint64(5)], np.uint64(1) << (bucket & np.uint64(31))
-    if block & one == 0:
-        return -1
-    return int((block >> np.uint64(32)) + _count_bits(block & (one - np.uint64(1))))
-
-
-@intrinsic
-def _count_bits(typing_context: Any, number: Any) -> Any:
-    """Ones of a uint64, by the machine's own instruction."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-@njit(cache=True, nogil=True)
-def _add_rows(rows: NDArray[np.float32], chosen: NDArray[np.int32], count: int, total: NDArray[np.float32]) -> int:
-    for i in range(count):
-        row = chosen[i]
-        for column in range(len(total)):
-            total[column] += rows[row, column]
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _is_label(tables: _Tables, data: NDArray[np.int8], start: int, size: int) -> bool:
-    """Whether a word that the dictionary does not have begins as labels do."""
-    prefix = tables.label_prefix
-    return size >= len(prefix) and _is_same(prefix, 0, data, start, len(prefix))
-
-
-@njit(cache=True, nogil=True)
-def _is_same(one: NDArray[np.int8], first: int, other: NDArray[np.int8], second: int, size: int) -> bool:
-    same = 0
-    while same < size and one[first + same] == other[second + same]:
-        same += 1
-    return same == size
-
-
-@njit(cache=True, nogil=True)
-def _signed_hash(word: NDArray[np.int8]) -> np.uint64:
-    """A word's hash as word n-grams take it in: its 32 bits as a signed number."""
-    return np.uint64(np.int64(np.int32(_hash(word, 0, len(word)))))
-
-
-@njit(cache=True, nogil=True)
-def exponential(x: float) -> float:
-    """e**x in plain float64 arithmetic, to 1e-15: the same bits on every machine, which no library's is."""
-    if x < -700.0:
-        return 0.0
-    power = math.floor(x * 1.4426950408889634 + 0.5)
-    rest = x - power * 0.693147180369123816490 - power * 1.90821492927058770002e-10  # ln 2 in two parts
-    total, term = 1.0, 1.0
-    for i in range(1, 15):  # |rest| <= 0.35, so that the fifteenth term is below 1e-19
-        term *= rest / i
-        total += term
-    return math.ldexp(total, int(power))
-
-
-@njit(cache=True, nogil=True)
-def _dot(row: NDArray[np.float32], hidden: NDArray[np.float32]) -> np.float32:
-    total = np.float32(0.0)
-    for column in range(len(hidden)):
-        total += row[column] * hidden[column]
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _right_probability(row: NDArray[np.float32], hidden: NDArray[np.float32]) -> float:
-    """Probability of an inner node's right side, rounded to float32 as in fastText."""
-    return float(np.float32(1.0 / (1.0 + exponential(-float(_dot(row, hidden))))))
-
-
-@njit(cache=True, nogil=True)
-def _best_of_tree(
-    hidden: Hidden, known: NDArray[np.bool_], output: NDArray[np.float32], children: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The likeliest leaf of each line: the likelier side first, and no way that is worse than the best leaf so far."""
-    size = len(children) + 1
-    best, scores = np.full(len(hidden), -1, np.int32), np.full(len(hidden), np.nan, np.float32)
-    nodes, probabilities = np.empty(size + 1, np.int32), np.empty(size + 1, np.float64)
-    for line in range(len(hidden)):
-        depth, top = 0, 0.0
-        if known[line]:
-            nodes[0], probabilities[0], depth = 2 * size - 2, 1.0, 1
-        while depth:
-            depth -= 1
-            node, probability = nodes[depth], probabilities[depth]
-            if probability < top:
-                continue
-            if node < size:
-                best[line], top = node, probability
-                continue
-            right = _right_probability(output[node - size], hidden[line])
-            likelier = 1 if right > 0.5 else 0
-            for side in (1 - likelier, likelier):
-                nodes[depth] = children[node - size, side]
-                probabilities[depth] = probability * ((right if side else 1.0 - right) + _EPSILON)
-                depth += 1
-        if known[line]:
-            scores[line] = min(top, 1.0)
-    return best, scores
-
-
-@njit(cache=True, nogil=True)
-def _probability_in_tree(
-    hidden: Hidden, known: NDArray[np.bool_], output: NDArray[np.float32], path: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    scores = np.full(len(hidden), np.nan, np.float32)
-    for line in range(len(hidden)):
-        if known[line]:
-            probability = 1.0
-            for step in range(len(path)):
-                right = _right_probability(output[path[step, 0]], hidden[line])
-                probability *= (right if path[step, 1] else 1.0 - right) + _EPSILON
-            scores[line] = min(probability, 1.0)
-    return scores
-
-
-@njit(cache=True, nogil=True)
-def _softmax(output: NDArray[np.float32], hidden: NDArray[np.float32], probabilities: NDArray[np.float64]) -> None:
-    for label in range(len(output)):
-        probabilities[label] = _dot(output[label], hidden)
-    peak, total = probabilities.max(), 0.0
-    for label in range(len(output)):
-        probabilities[label] = exponential(probabilities[label] - peak)
-        total += probabilities[label]
-    probabilities /= total
-
-
-@njit(cache=True, nogil=True)
-def _best_of_all(
-    hidden: Hidden, known: NDArray[np.bool_], output: NDArray[np.float32]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    best, scores = np.full(len(hidden), -1, np.int32), np.full(len(hidden), np.nan, np.float32)
-    probabilities = np.empty(len(output), np.float64)
-    for line in range(len(hidden)):
-        if known[line]:
-            _softmax(output, hidden[line], probabilities)
-            best[line] = np.argmax(probabilities)
-            scores[line] = min(probabilities[best[line]] + _EPSILON, 1.0)
-    return best, scores
-
-
-@njit(cache=True, nogil=True)
-def _probability_of_all(
-    hidden: Hidden, known: NDArray[np.bool_], output: NDArray[np.float32], label: int
-) -> NDArray[np.float32]:
-    scores = np.full(len(hidden), np.nan, np.float32)
-    probabilities = np.empty(len(output), np.float64)
-    for line in range(len(hidden)):
-        if known[line]:
-            _softmax(output, hidden[line], probabilities)
-            scores[line] = min(probabilities[label] + _EPSILON, 1.0)
-    return scores
+        return hidden, mean_rows(source, starts, self._tables, self._input, hidden)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from filters.fasttext_model import exponential
+from filters.fasttext_labels import exponential
 from filters.language import LanguageDetector
 
 # heliport speaks ISO 639-3; these are the codes of lid.176: ISO 639-1 where there is one, and Wikipedia's of a few.

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.fasttext_model import FastTextModel, exponential
+from filters.fasttext_labels import exponential
+from filters.fasttext_model import FastTextModel
 from filters.language import clean
 
 TOLERANCE = 1e-5

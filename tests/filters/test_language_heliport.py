@@ -50,8 +50,8 @@ def test_the_codes_are_heliports_and_lid_176s(language_model_path) -> None:
     assert {CODES.get(name, name) for name in ours} == set(LANGUAGES)
     assert set(CODES) <= ours
     # All two-letter codes are lid.176's, but for languages that it does not know.
-    others = ["ab", "ay", "ee", "fj", "fo", "ho", "ig", "iu", "kl", "kr", "lg", "ln", "mi", "nv", "om", "pi", "se", "sg",
-              "sn", "st", "ti", "ts", "tw", "zu"]  # fmt: skip
+    others = ["ab", "ay", "ee", "fj", "fo", "ho", "ig", "iu", "kl", "kr", "lg", "ln", "mi", "nv", "om", "pi", "se",
+              "sg", "sn", "st", "ti", "ts", "tw", "zu"]  # fmt: skip
     assert sorted(set(CODES.values()) - set(read_labels(language_model_path))) == others
 
 
