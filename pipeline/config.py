@@ -111,6 +111,7 @@ class ExtractConfig(StageConfig):
     engine: Literal["blocks", "resiliparse", "trafilatura"] = "resiliparse"  # HTML to text; see filters.extraction
     shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
     max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
+    fix_mojibake: bool = False  # undo UTF-8 that was read as Latin-1, where that is certain; needs the extra "ftfy"
     licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight
         "Apache-2.0",
         "MIT",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from fsspec import get_filesystem_class
+
 from pipeline import assets
 from pipeline.config import Recipe, RecipeError
 
@@ -10,8 +14,8 @@ def check(recipe: Recipe) -> None:
     """Refuse what a stage would refuse later.
 
     Raises:
-        RecipeError: A bound names a signal that no rule has, a language is none of the detector's, or a classifier does
-            not have its label.
+        RecipeError: A bound names a signal that no rule has, a language is none of the detector's, a classifier does
+            not have its label, or a package is missing.
         assets.AssetError: The language model is missing.
     """
     if recipe.filter.bounds:  # the kernels' modules take a second to import
@@ -22,6 +26,18 @@ def check(recipe: Recipe) -> None:
     if any(recipe.apply.applies("language", subset) for subset in recipe.subsets()):
         _check_languages(recipe)
     _check_classifiers(recipe)
+    _check_stores(recipe)
+    if recipe.extract.fix_mojibake and find_spec("ftfy") is None:
+        raise RecipeError("[extract] fix_mojibake needs ftfy: pip install 'massivetext[ftfy]'")
+
+
+def _check_stores(recipe: Recipe) -> None:
+    for part in recipe.input:
+        if "://" in part.warc_root:
+            try:
+                get_filesystem_class(part.warc_root.partition("://")[0])
+            except (ImportError, ValueError) as error:
+                raise RecipeError(f"[[input]] {part.subset}: warc_root {part.warc_root}: {error}") from error
 
 
 def _check_languages(recipe: Recipe) -> None:

@@ -21,7 +21,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from filters.charsets import decode
 from filters.extraction import Page, PageError, plain_text, read_page
+from filters.mojibake import repair
 from pipeline.blocked_urls import Screen, screen_of
 from pipeline.config import ExtractConfig
 from pipeline.dates import parse_date
@@ -72,13 +74,14 @@ def to_record(found: FoundRecord, place: Place, config: ExtractConfig, blocked: 
             reason = _unwanted_response(headers, response)
         if reason is not None:
             return _dropped(place, reason, url, headers)
-        page = _page(response) if response else Page(plain_text(found.block), None)
+        mended = _mended(response) if response and config.fix_mojibake else response
+        page = _page(mended) if mended else Page(plain_text(found.block), None)
     except (BodyError, PageError) as error:
         reason = "http_body" if isinstance(error, BodyError) else "page"
         return Record.failed(place.offset, place.length, reason, error, url, place.member)
     if not page.text:
         return _dropped(place, "empty", url, headers)
-    meta = _meta(found, headers, response)
+    meta = _meta(found, headers, response) | ({"repaired": "mojibake"} if mended is not response else {})
     document = RawDocument(page.text, page.title, url, parse_date(headers.get("warc-date", "")), meta)
     return Record.kept(place.offset, place.length, place.sha256(), document, place.member)
 
@@ -127,6 +130,13 @@ def _media_type(response: Response) -> str | None:
     if response.content_type is None and _LOOKS_LIKE_HTML.search(response.body, 0, _SNIFFED_BYTES):
         return _HTML_TYPES[0]
     return response.content_type
+
+
+def _mended(response: Response) -> Response:
+    """Without mojibake, as far as it is certain; in the extracted text it is less often, since spaces are one there."""
+    source = decode(response.body, response.charset, is_html=True)
+    repaired = repair(source)
+    return response if repaired is source else response._replace(body=repaired.encode(), charset="utf-8")
 
 
 def _page(response: Response) -> Page:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from filters.extraction import one_line, tidy
+from filters.mojibake import repair
 from pipeline.blocked_urls import screen_of
 from pipeline.config import ExtractConfig
 from pipeline.read_books import read_gutenberg, read_text
@@ -15,7 +17,7 @@ from pipeline.read_parquet import read_parquet
 from pipeline.read_warc import read_warc, read_wet
 from pipeline.read_warc_index import read_warc_index
 from pipeline.read_wikipedia import read_wikipedia
-from pipeline.records import Piece, Record
+from pipeline.records import Piece, RawDocument, Record
 from pipeline.schema import KEPT
 
 Reader = Callable[[Piece, ExtractConfig], Iterator[Record]]
@@ -39,11 +41,22 @@ READERS: Final[dict[str, Reader]] = {
 def read_records(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     """Read a piece: every raw record that starts in it, once, in order; bad data never raises.
 
-    A record on a blocklist is dropped, whatever its format.
+    Whatever the format, a record on a blocklist is dropped, and mojibake is repaired if ``fix_mojibake`` says so: then
+    the document's ``meta`` has ``repaired``.
     """
     blocked = screen_of(piece, config)
     for record in READERS[piece.format](piece, config):
         if record.outcome == KEPT and (reason := blocked(record.url)):
             yield record.but_dropped(reason)
+        elif config.fix_mojibake and record.document is not None:
+            yield record._replace(document=_repaired(record.document))
         else:
             yield record
+
+
+def _repaired(document: RawDocument) -> RawDocument:
+    text, title = repair(document.text), document.title and repair(document.title)
+    if (text, title) == (document.text, document.title):
+        return document
+    meta = {**document.meta, "repaired": "mojibake"}
+    return document._replace(text=tidy(text), title=title and one_line(title), meta=meta)

@@ -37,7 +37,8 @@ print(json.dumps({**counts.as_dict(), "peak_kb": resource.getrusage(resource.RUS
 def extract(out: Path, *paths: Path, max_record_bytes: int = 50_000_000) -> dict:
     """Counts of one shard over some files, and the peak of the process that did it."""
     words = [sys.executable, "-c", EXTRACT, str(out), str(max_record_bytes), *map(str, paths)]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 

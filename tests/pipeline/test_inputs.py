@@ -269,6 +269,17 @@ def test_what_cannot_be_cut_is_one_piece(tmp_path: Path) -> None:
     ] == [[("a.jsonl", 0, -1)], [("b.jsonl", 0, -1)]]
 
 
+def test_files_that_keep_one_worker_busy_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, size in (("a", 500), ("b", 3000), ("c", 2000)):
+        (tmp_path / f"{name}.jsonl").write_bytes(gzip.compress(random.Random(0).randbytes(size)))
+    (tmp_path / "d.jsonl").write_bytes(lines(300))
+    made = recipe(part(tmp_path))
+    plan_shards(made, extract_inputs(made))
+    (record,) = caplog.records
+    assert "2 files cannot be cut" in record.getMessage()
+    assert f"b.jsonl with {(tmp_path / 'b.jsonl').stat().st_size} bytes" in record.getMessage()
+
+
 # --- limits
 
 

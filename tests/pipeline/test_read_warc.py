@@ -4,11 +4,20 @@ import zlib
 from datetime import UTC, datetime
 
 import pytest
+import zstandard
 from fastwarc.warc import ArchiveIterator
 from warc_builder import SENTENCE, arc, html, outcomes, pack, read, read_cut, response, warc
 
+from pipeline.config import ExtractConfig
 from pipeline.read_warc import read_wet
+from pipeline.readers import read_records
+from pipeline.records import Piece
 from pipeline.splitting import is_splittable
+
+BROTLI = bytes.fromhex(  # html(1), compressed by the brotli package
+    "1b8f00409c07762c0cb26e44a36b1d13269626415ee08a27a87ccaa02607eced6f6d3f4f4a28c028d08d85f8ac82c88b610744c355a82c"
+    "5c6890be7e8b152ca64459f5ffc634de2e880933052132e1168eb500"
+)
 
 
 @pytest.fixture
@@ -37,6 +46,9 @@ def test_kept_page(path):
         (response(1, b"HTTP/1.0 302 \r\nLocation: /\r\n\r\n"), "status"),
         (response(1, b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n\r\n"), "content_type"),
         (response(1, b"HTTP/1.1 200 OK\r\n\r\n", b"GIF89a"), "content_type"),
+        (warc("response", b""), "empty"),
+        (response(1, body=b""), "empty"),
+        (response(1, b"HTTP/1.1 200 OK\r\n\r\n", b""), "empty"),
         (response(1, body=b"<html><body><nav>menu</nav></body></html>"), "empty"),
         (response(1, body=b"<div>" * 2000), "page"),
         (response(1, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n", b"\0\1\2"), "http_body"),
@@ -44,7 +56,32 @@ def test_kept_page(path):
     ],
 )
 def test_reasons(path, record, reason):
-    assert outcomes(read(path, pack(response(0), record, response(2)))) == ["kept", reason, "kept"]
+    records = read(path, pack(response(0), record, response(2)), engine="resiliparse")
+    assert outcomes(records) == ["kept", reason, "kept"]
+
+
+def test_a_revisit_names_the_record_that_it_refers_to(path):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    target = {"WARC_Refers_To_Target_URI": "http://a.org/", "WARC_Refers_To_Date": "2019-01-02T03:04:05Z"}
+    parts = [
+        warc("revisit", head, 1, WARC_Refers_To="<urn:uuid:1>", **target),
+        warc("revisit", head, 2, **target),
+        warc("revisit", b"", 3),
+        warc("revisit", b"HTTP/1.1 304 Not Modified\r\n\r\n", 4, WARC_Refers_To="<urn:uuid:4>"),
+        response(5, WARC_Type="revisit", **target),  # with its payload after all
+        response(6),
+    ]
+    records = read(path, pack(*parts))
+    assert outcomes(records) == ["revisit"] * 4 + ["kept", "kept"]
+    assert [record.refers_to for record in records] == [
+        "urn:uuid:1 http://a.org/ 2019-01-02T03:04:05Z",
+        "http://a.org/ 2019-01-02T03:04:05Z",
+        None,
+        "urn:uuid:4",
+        None,
+        None,
+    ]
+    assert [record.url for record in records] == [f"http://example.org/{number}" for number in range(1, 7)]
 
 
 @pytest.mark.parametrize(
@@ -202,12 +239,18 @@ def test_body_encodings(path):
         "gzip, gzip": gzip.compress(gzip.compress(body)),
         "deflate": zlib.compress(body),
         " Deflate": raw_deflate,
+        "br": BROTLI,
+        "zstd": zstandard.ZstdCompressor().compress(body),
         "x-gzip": body,  # decoded before it was written
         "utf-8": body,  # no encoding
     }
     for name, data in cases.items():
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: {name}\r\n\r\n".encode()
         assert read(path, pack(response(1, head, data)))[0].document.meta == {}, name
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    data = gzip.compress(body)
+    (record,) = read(path, pack(response(1, head, b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))))
+    assert record.document.text == f"{SENTENCE} 1."
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
     for data, meta in ((chunked + b"0\r\n\r\n", {}), (body, {}), (chunked, {"damage": "chunked"})):
         (record,) = read(path, pack(response(1, head, data)))
@@ -289,11 +332,11 @@ def test_sound_crawls_read_as_fastwarc_reads_them(shared, name):
     assert not [record for record in records if record.outcome == "failed"]
 
 
-BAD = {  # records kept, and what failed at which offset; counted by hand from the README and the files
+BAD = {  # pages, be there text in them or not, and what failed at which offset; counted by hand
     "IAH-blackbook-truncated.warc.gz": (3, []),
-    "aut-issue-493.warc": (3, []),
-    "copycat-cc-arc-1213893279526_0-wrong-lengths.arc.gz": (115, []),
-    "copycat-wayback-topic-02-no-http-header.warc.gz": (126, []),
+    "aut-issue-493.warc": (4, []),
+    "copycat-cc-arc-1213893279526_0-wrong-lengths.arc.gz": (125, []),
+    "copycat-wayback-topic-02-no-http-header.warc.gz": (127, []),
     "derived-bad-version-line.warc.gz": (1, [(321, "bad_header")]),
     "derived-bitflip.warc.gz": (12, [(100_561, "gzip")]),
     "derived-empty.warc.gz": (0, []),
@@ -309,7 +352,7 @@ BAD = {  # records kept, and what failed at which offset; counted by hand from t
     "jwarc-gzip_extra_sl.warc.gz": (0, []),
     "pywb-missing-status-text.warc": (0, []),
     "resiliparse-clipped.warc.gz": (0, [(0, "truncated")]),
-    "warcio-bad.arc": (0, []),
+    "warcio-bad.arc": (2, []),
     "warcio-example-bad-non-chunked.warc.gz": (1, []),
     "warcio-example-bad.warc.gz.bad": (1, []),
     "warcio-example-trunc.warc": (1, []),
@@ -320,9 +363,9 @@ BAD = {  # records kept, and what failed at which offset; counted by hand from t
 @pytest.mark.parametrize("name", sorted(BAD))
 def test_malformed_archives(shared, name):
     records = read(shared / "warc-bad" / name)
-    kept = [record for record in records if record.document]
+    pages = [record for record in records if record.outcome == "kept" or record.reason == "empty"]
     failed = [(record.offset, record.reason) for record in records if record.outcome == "failed"]
-    assert (len(kept), failed) == BAD[name]
+    assert (len(pages), failed) == BAD[name]
     assert all(record.error for record in records if record.outcome == "failed")
     assert all(record.reason for record in records if record.outcome == "dropped")
 
@@ -347,3 +390,16 @@ def test_ranges_of_real_crawls(shared):
         for count in (2, 3, 7):
             cuts = sorted({num_bytes * index // count for index in range(1, count)} - {0})
             assert read_cut(path, cuts) == whole, (path.name, cuts)
+
+
+def test_mojibake_is_repaired_when_asked(path):
+    page = f"<title>Déjà</title><p>{SENTENCE} one, café déjà vu.</p>".encode().decode("latin-1").encode()
+    path.write_bytes(pack(response(1, body=page), response(2)))
+    piece = Piece(str(path), path.name, "massiveweb", "warc")
+    before, after = (list(read_records(piece, ExtractConfig(fix_mojibake=fix))) for fix in (False, True))
+    assert "cafÃ©" in before[0].document.text
+    assert after[0].document.text == f"{SENTENCE} one, café déjà vu."
+    assert after[0].document.meta == {"repaired": "mojibake"}
+    assert after[1] == before[1]
+    assert after[0].document.title == "Déjà"
+    assert after[0]._replace(document=None) == before[0]._replace(document=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from warc_builder import arc, html, outcomes, pack, response, warc
 
 from pipeline import read_warc_index as module
 from pipeline.config import ExtractConfig, InputConfig, Recipe, RecipeError
+from pipeline.config_checks import check
 from pipeline.inputs import extract_inputs, plan_shards
 from pipeline.read_warc import read_warc
 from pipeline.read_warc_index import read_warc_index
@@ -378,6 +380,17 @@ def test_root_of_the_archives_is_relative_to_the_recipe(tmp_path: Path) -> None:
     assert load_recipe(str(tmp_path / "recipe.toml")).input[0].warc_root == str(tmp_path / "warcs")
     (tmp_path / "recipe.toml").write_text(recipe.format("s3://commoncrawl/"))
     assert load_recipe(str(tmp_path / "recipe.toml")).input[0].warc_root == "s3://commoncrawl/"
+
+
+@pytest.mark.parametrize("store", ["s3://commoncrawl/", "nowhere://x/"])
+def test_a_store_that_no_package_reaches_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
+    part = InputConfig(subset="massiveweb", format="cdxj", paths=("a",), warc_root=store)
+    made = Recipe(input=(part,), apply={"language": ()})
+    with pytest.raises(RecipeError, match=r"massiveweb: warc_root .*://"):
+        check(made)
 
 
 @pytest.mark.parametrize(

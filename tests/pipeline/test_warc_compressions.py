@@ -126,6 +126,8 @@ def test_a_frame_of_several_blocks_is_found_by_a_cut_before_it(path: Path) -> No
         whole = read(path, data)
         assert outcomes(whole) == ["kept"] * 3, codec
         assert read_cut(path, [whole[1].offset - 1]) == read_cut(path, [whole[1].offset + 1]) == whole
+        damaged = data[: whole[1].offset - 9] + data[whole[1].offset :]
+        assert outcomes(read(path, damaged)) == [codec, "kept", "kept"], codec
 
 
 @pytest.mark.parametrize("codec", FRAMED)
