@@ -114,6 +114,11 @@ def test_every_kind_of_model_answers_as_the_library_does(path: str) -> None:
     expect_the_librarys_answers(path, LINES)
 
 
+def test_a_word_that_comes_again_where_the_rows_are_summed(path: str) -> None:
+    fillers = [" ".join(f"w{number}" for number in range(size)) for size in range(60, 240)]
+    expect_the_librarys_answers(path, [f"{filler} wind mer sea wind mer sea wind mer sea" for filler in fillers])
+
+
 def test_generated_lines_too(path: str) -> None:
     library, model = fasttext.load_model(path), FastTextModel(path)
 
