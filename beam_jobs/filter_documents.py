@@ -19,20 +19,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
-from filters.bounds import Bound, OneOf, decide
+from filters.bounds import decide
 from filters.pii import REPLACEMENTS
-from filters.rule_sets import RULE_SETS, TABLES
 from pipeline import storage
 from pipeline.accounting import count_edits, count_verdicts
-from pipeline.config import LANGUAGE_PARAGRAPHS, Recipe, RecipeError
+from pipeline.config import Recipe
 from pipeline.documents import document_shards, verdicts
+from pipeline.filter_rules import Rule, rules_of
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import EDITED_VERDICT_SCHEMA, EDITS_TYPE, VERDICT_SCHEMA
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
-
-Rule = Bound | OneOf
 
 
 class Decision(NamedTuple):
@@ -73,44 +71,6 @@ def decision_of(recipe: Recipe, subset: str) -> Decision:
     redacted = recipe.filter.redact if recipe.apply.applies("redact", subset) else ()
     edited_by_c4 = "c4" in recipe.filter.rules and recipe.apply.applies("c4", subset)
     return Decision(rules_of(recipe, subset), redacted, edited_by_c4)
-
-
-def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
-    """The rules that apply to a subset, in the paper's order, with the recipe's bounds in place of the published ones.
-
-    Raises:
-        RecipeError: ``[filter] bounds`` names a signal that has no bound, or a range that no value can be in.
-    """
-    published = dict.fromkeys(bound.name for bounds in TABLES.values() for bound in bounds)
-    known = (*published, *recipe.signals.optional_signals())
-    if unknown := sorted(set(recipe.filter.bounds) - set(known)):
-        raise RecipeError(f"[filter.bounds] has unknown signals {unknown}; known: {', '.join(known)}")
-    try:
-        changed = {name: Bound(name, low=bound.low, high=bound.high) for name, bound in recipe.filter.bounds.items()}
-    except ValueError as error:
-        raise RecipeError(f"[filter.bounds] {error}") from error
-    rules: list[Rule] = []
-    if recipe.apply.applies("language", subset):
-        rules.append(OneOf("language", recipe.filter.languages))
-        rules.append(Bound("language_score", low=recipe.min_language_score(subset)))
-        rules += [changed[LANGUAGE_PARAGRAPHS]] if LANGUAGE_PARAGRAPHS in changed else []
-    if recipe.apply.applies("classifiers", subset):
-        rules += [changed[name] for name in known if name in changed and name.startswith("classifier_")]
-    chosen = {"content", *(table for name in recipe.filter.rules for table in RULE_SETS[name])}
-    bounds: dict[str, Bound] = {}
-    for table in (table for table in TABLES if table in chosen and recipe.apply.applies(table, subset)):
-        for bound in TABLES[table]:
-            bounds[bound.name] = changed.get(bound.name) or _both(bound, bounds.get(bound.name))
-    return (*rules, *bounds.values())
-
-
-def _both(bound: Bound, other: Bound | None) -> Bound:
-    """The range that two sets of rules keep, where both bound a signal."""
-    if other is None:
-        return bound
-    lows = [low for low in (bound.low, other.low) if low is not None]
-    highs = [high for high in (bound.high, other.high) if high is not None]
-    return Bound(bound.name, low=max(lows, default=None), high=min(highs, default=None))
 
 
 def decide_shard(task: ShardTask, space: Workspace, decisions: dict[str, Decision]) -> Receipt:

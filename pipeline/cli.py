@@ -117,9 +117,17 @@ def inspect(
     subset: Annotated[str | None, typer.Option(help="Of this subset.")] = None,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,
     chars: Annotated[int, typer.Option(min=1, help="Characters of each text.")] = 400,
+    signal: Annotated[str | None, typer.Option(help="Instead, this signal's distribution and bound.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show documents with what was decided about them and why."""
+    """Show documents with what was decided about them and why; or, with --signal, what a bound on it does.
+
+    massivetext inspect out/ --signal top_2gram_char_fraction: its distribution in each subset, the share that its bound
+    and a few others drop, and five documents just on each side of the bound.
+    """
+    if signal is not None:
+        _inspect_signal(out, signal, subset, chars, as_json)
+        return
     from pipeline.find import find_documents
     from pipeline.view import print_documents
 
@@ -128,6 +136,17 @@ def inspect(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         print_documents(found, chars)
+
+
+def _inspect_signal(out: str, signal: str, subset: str | None, chars: int, as_json: bool) -> None:
+    from pipeline.explore import explore_signal
+    from pipeline.explore_view import print_signal
+
+    explored = explore_signal(out, signal, subset)
+    if as_json:
+        typer.echo(json.dumps(explored, indent=1, ensure_ascii=False))
+    else:
+        print_signal(explored, chars)
 
 
 @app.command(epilog=_example("massivetext train recipe.toml --out out/ --set train.steps=2000"))

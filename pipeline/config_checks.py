@@ -19,7 +19,7 @@ def check(recipe: Recipe) -> None:
         assets.AssetError: The language model is missing.
     """
     if recipe.filter.bounds:  # the kernels' modules take a second to import
-        from beam_jobs.filter_documents import rules_of
+        from pipeline.filter_rules import rules_of
 
         for subset in recipe.subsets():
             rules_of(recipe, subset)

@@ -80,10 +80,10 @@ def _documents(
             found = decided if verdict == KEPT else {**found, **decided}
         if not stages and verdict == KEPT:
             found = {row: {"stage": "extract", "verdict": KEPT} for row in range(task.inputs[0]["rows"])}
-        yield from _with_text(extract, edited_by, task, found)
+        yield from read_documents_at(extract, edited_by, task, found)
 
 
-def _with_text(
+def read_documents_at(
     extract: FinishedStage, edited_by: FinishedStage | None, task: ShardTask, found: dict[int, dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Read the documents of the found rows, row group by row group."""

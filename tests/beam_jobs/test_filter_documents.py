@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
 
-from beam_jobs.filter_documents import Decision, FilterDocuments, decide_batch, decide_shard, decision_of, rules_of
+from beam_jobs.filter_documents import Decision, FilterDocuments, decide_batch, decide_shard, decision_of
 from beam_jobs.measure_signals import signals_schema
 from filters.bounds import Bound, OneOf
 from filters.content import CONTENT_BOUNDS
@@ -15,6 +15,7 @@ from filters.quality import QUALITY_BOUNDS
 from filters.repetition import REPETITION_BOUNDS
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.config_checks import check
+from pipeline.filter_rules import rules_of
 from pipeline.manifest import Counts, ShardTask
 from pipeline.recipe import load_recipe
 from pipeline.schema import EDITED_VERDICT_SCHEMA, VERDICT_SCHEMA

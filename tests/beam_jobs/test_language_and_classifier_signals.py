@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from job_workspace import GERMAN, article, files_of, ids_of, language_model, rows_of, workspace, write_documents
 
-from beam_jobs.filter_documents import Decision, decide_batch, rules_of
+from beam_jobs.filter_documents import Decision, decide_batch
 from beam_jobs.measure_signals import measure_shard, signals_of, signals_schema
 from filters.bounds import Bound
 from pipeline.config import ClassifierConfig, InputConfig, Recipe, RecipeError, SignalsConfig
 from pipeline.config_checks import check
+from pipeline.filter_rules import rules_of
 from pipeline.manifest import ShardTask
 from pipeline.recipe import load_recipe
 

@@ -12,7 +12,7 @@ from job_workspace import article, driver, folder_of, language_model, manifest_o
 from job_workspace import recipe as run_recipe
 from pydantic import ValidationError
 
-from beam_jobs.filter_documents import Decision, decide_batch, decision_of, rules_of
+from beam_jobs.filter_documents import Decision, decide_batch, decision_of
 from beam_jobs.measure_signals import signals_of, signals_schema
 from filters.bounds import Bound
 from filters.c4 import C4_BOUNDS
@@ -22,6 +22,7 @@ from filters.quality import QUALITY_BOUNDS
 from filters.repetition import REPETITION_BOUNDS
 from filters.rule_sets import RULE_SETS, TABLES
 from pipeline.config import FilterConfig, InputConfig, Recipe, SignalsConfig
+from pipeline.filter_rules import rules_of
 from pipeline.stages import plan
 
 ALONE = {"language": (), "content": ()}  # of [apply]: neither is one of the sets

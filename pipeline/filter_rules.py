@@ -1,0 +1,47 @@
+"""Which bounds decide about a subset's documents, by a recipe."""
+
+from __future__ import annotations
+
+from filters.bounds import Bound, OneOf
+from filters.rule_sets import RULE_SETS, TABLES
+from pipeline.config import LANGUAGE_PARAGRAPHS, Recipe, RecipeError
+
+Rule = Bound | OneOf
+
+
+def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
+    """The rules that apply to a subset, in the paper's order, with the recipe's bounds in place of the published ones.
+
+    Raises:
+        RecipeError: ``[filter] bounds`` names a signal that has no bound, or a range that no value can be in.
+    """
+    published = dict.fromkeys(bound.name for bounds in TABLES.values() for bound in bounds)
+    known = (*published, *recipe.signals.optional_signals())
+    if unknown := sorted(set(recipe.filter.bounds) - set(known)):
+        raise RecipeError(f"[filter.bounds] has unknown signals {unknown}; known: {', '.join(known)}")
+    try:
+        changed = {name: Bound(name, low=bound.low, high=bound.high) for name, bound in recipe.filter.bounds.items()}
+    except ValueError as error:
+        raise RecipeError(f"[filter.bounds] {error}") from error
+    rules: list[Rule] = []
+    if recipe.apply.applies("language", subset):
+        rules.append(OneOf("language", recipe.filter.languages))
+        rules.append(Bound("language_score", low=recipe.min_language_score(subset)))
+        rules += [changed[LANGUAGE_PARAGRAPHS]] if LANGUAGE_PARAGRAPHS in changed else []
+    if recipe.apply.applies("classifiers", subset):
+        rules += [changed[name] for name in known if name in changed and name.startswith("classifier_")]
+    chosen = {"content", *(table for name in recipe.filter.rules for table in RULE_SETS[name])}
+    bounds: dict[str, Bound] = {}
+    for table in (table for table in TABLES if table in chosen and recipe.apply.applies(table, subset)):
+        for bound in TABLES[table]:
+            bounds[bound.name] = changed.get(bound.name) or _both(bound, bounds.get(bound.name))
+    return (*rules, *bounds.values())
+
+
+def _both(bound: Bound, other: Bound | None) -> Bound:
+    """The range that two sets of rules keep, where both bound a signal."""
+    if other is None:
+        return bound
+    lows = [low for low in (bound.low, other.low) if low is not None]
+    highs = [high for high in (bound.high, other.high) if high is not None]
+    return Bound(bound.name, low=max(lows, default=None), high=min(highs, default=None))

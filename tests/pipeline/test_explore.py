@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from job_workspace import article, driver, language_model, write_lines
+from rich.console import Console
+from typer.testing import CliRunner
+
+from filters.bounds import Bound, decide
+from pipeline import explore, explore_view
+from pipeline.cli import app
+from pipeline.config import InputConfig, Recipe, RecipeError
+from pipeline.explore import explore_signal
+
+WORDS = {"massiveweb": [*range(40, 61), 3, 4], "news": [*range(46, 56)]}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with documents of so many words; Gopher's bound of 50 applies to massiveweb alone."""
+    language_model()
+    base = tmp_path_factory.mktemp("explore")
+    for subset, sizes in WORDS.items():
+        texts = [" ".join((article(number, 20)).split()[:size]) for number, size in enumerate(sizes)]
+        write_lines(base / subset / "a.jsonl", texts[:9])
+        write_lines(base / subset / "b.jsonl", texts[9:])
+    parts = [InputConfig(subset=subset, format="jsonl", root=str(base / subset), paths=("*",)) for subset in WORDS]
+    sections: dict[str, Any] = {"extract": {"shard_input_bytes": 2_000}, "tokenizer": {"vocab_size": 330}}
+    made = Recipe.model_validate({"input": tuple(parts), **sections})
+    driver(made, base / "out").run("extract")
+    driver(made, base / "out").run("signals")
+    return base / "out"
+
+
+def test_a_subset_is_described(out: Path) -> None:
+    found = explore_signal(str(out), "num_words")["subsets"]["massiveweb"]
+    sizes = sorted(WORDS["massiveweb"])
+    assert (found["documents"], found["null"], found["applies"]) == (23, 0, True)
+    assert found["quantiles"]["0.5"] == np.median(sizes) == 49
+    assert (found["quantiles"]["0"], found["quantiles"]["1"]) == (3, 60)
+    present, *others = found["bounds"]
+    assert present == {"low": 50, "high": 100_000, "dropped": 12 / 23, "is_present": True}
+    assert [(bound["low"], bound["high"]) for bound in others] == [
+        *((low, 100_000) for low in (25, 37.5, 62.5, 75, 100)),
+        *((50, high) for high in (50_000, 75_000, 125_000, 150_000, 200_000)),
+    ]
+    assert [bound["dropped"] for bound in others[:3]] == [2 / 23, 2 / 23, 1.0]
+    assert sum(found["histogram"]["counts"]) == 23
+
+
+def test_every_share_is_what_the_filter_would_drop() -> None:
+    values = [None, 0.0, 0.25, 0.5, None, 0.5, 0.75, 1.0]
+    signals = pa.RecordBatch.from_pydict({"signal": pa.array(values, pa.float64())})
+    column = explore._as_floats(signals["signal"])
+    for low, high in itertools.product((None, 0, 0.25, 0.26, 0.5, 2), (None, 0, 0.5, 0.74, 1, 2)):
+        if low is None or high is None or low <= high:
+            decided = decide(signals, [Bound("signal", low, high)]).to_pylist()
+            assert explore._dropped(column, low, high) == sum(map(bool, decided)) / 8
+    described = explore._describe(column, Bound("signal", low=0.5), True, [0.0, 0.5, 1.0])
+    assert (described["documents"], described["null"], described["histogram"]["counts"]) == (8, 2, [2, 4])
+    nothing = explore._describe(np.array([]), Bound("signal", low=0.5), True, [0.0, 1.0])
+    assert (nothing["quantiles"], nothing["bounds"][0]["dropped"]) == ({}, None)
+
+
+def test_a_published_bound_is_shown_where_it_does_not_apply(out: Path) -> None:
+    found = explore_signal(str(out), "num_words", "news")
+    assert list(found["subsets"]) == ["news"]
+    assert found["subsets"]["news"]["applies"] is False
+    assert found["subsets"]["news"]["bounds"][0] == {"low": 50, "high": 100_000, "dropped": 0.4, "is_present": True}
+    assert {document["subset"] for document in found["documents"]} == {"news"}
+
+
+def test_five_documents_on_each_side_of_the_bound(out: Path) -> None:
+    shown = explore_signal(str(out), "num_words")["documents"]
+    by_place = [(one["end"], one["side"], one["value"]) for one in shown]
+    low = [("low", "kept", value) for value in (50, 50, 51, 51, 52)]
+    low += [("low", "dropped", value) for value in (49, 49, 48, 48, 47)]
+    assert by_place == low + [("high", "kept", value) for value in (60, 59, 58, 57, 56)]
+    for one in shown:
+        assert len(one["text"].split()) == one["value"]
+        assert one["source"] in ("a.jsonl", "b.jsonl")
+    ties = [one["id"] for one in shown if one["value"] == 50]
+    assert ties == sorted(ties)
+
+
+def test_without_a_bound_quantiles_are_the_alternatives(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explore, "TABLES", {})
+    monkeypatch.setattr(explore, "rules_of", lambda recipe, subset: ())
+    found = explore_signal(str(out), "num_words", "news")
+    assert found["documents"] == []
+    bounds = found["subsets"]["news"]["bounds"]
+    assert not any(bound["is_present"] for bound in bounds)
+    assert [(bound["low"], bound["dropped"]) for bound in bounds if bound["low"] is not None] == [
+        (46.09, 0.1), (46.45, 0.1), (46.9, 0.1), (48.25, 0.3),
+    ]  # fmt: skip
+
+
+def test_what_is_no_signal_is_refused_with_those_that_are(out: Path) -> None:
+    for signal in ("language", "num_wordz", "id"):
+        with pytest.raises(RecipeError, match=f"no signal of numbers is named '{signal}'; there are language_score, "):
+            explore_signal(str(out), signal)
+    with pytest.raises(RecipeError, match="no subset is named 'books'; there are massiveweb, news"):
+        explore_signal(str(out), "num_words", "books")
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        ([], [0, 1]),
+        ([3.0, 3.0], [3, 4]),
+        ([0, 2, 2, 5], [0, 1, 2, 3, 4, 5, 6]),
+        ([0.0, 1.0, 0.5], np.linspace(0, 1, 21)),
+        ([*range(1000), 1e9], np.linspace(5, 995, 21)),
+    ],
+)
+def test_bins(values: list[float], edges: Any) -> None:
+    assert explore._bin_edges(np.array(values, float)) == pytest.approx(list(edges))
+
+
+def test_what_a_person_sees(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(explore_view, "Console", lambda **options: Console(file=stream, width=120, **options))
+    explore_view.print_signal(explore_signal(str(out), "num_words", "massiveweb"), 40)
+    lines = stream.getvalue().split("\n")
+    assert lines[0] == "num_words  massiveweb  23 documents"
+    bars = [line for line in lines if "#" in line]
+    assert sum(int(line.split("#")[-1].split("<")[0]) for line in bars) == 23
+    (marked,) = (line for line in lines if "<- low 50" in line)
+    assert float(marked.split()[0]) <= 50
+    assert any("52.17%" in line and "present" in line for line in lines)
+    assert sum("kept by its low end" in line for line in lines) == 5
+    assert sum("dropped by its low end" in line for line in lines) == 5
+
+
+def test_the_command(out: Path) -> None:
+    result = CliRunner().invoke(app, ["inspect", str(out), "--signal", "num_words", "--subset", "news", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output) == explore_signal(str(out), "num_words", "news")
