@@ -7,7 +7,7 @@ It reads the layout of the project's data folder::
     web-gold/<source>-gold.jsonl.gz             url and reference of pages in ...
     warc/<source>.warc.gz                       ... this archive
 
-A page that two sources share (same address) is given once.
+A source that is not there is left out; a page that two sources share (same address) is given once.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def site_of(url: str) -> str:
 def _from_folders(folder: Path) -> Iterator[GoldPage]:
     for source, name in SOURCES.items():
         place = folder / "extraction" / name
+        if not place.is_dir():
+            continue
         with gzip.open(place / "expected.json.gz") as file:
             expected: dict[str, dict[str, Any]] = json.load(file)
         for key in sorted(expected):
@@ -80,12 +82,15 @@ def _from_folders(folder: Path) -> Iterator[GoldPage]:
 
 
 def _from_warc(folder: Path) -> Iterator[GoldPage]:
-    html = _bodies(folder / "warc" / "wcxb-dev.warc.gz")
-    for row in _json_lines(folder / "web-gold" / "wcxb-dev-gold.jsonl.gz"):
-        yield _page("wcxb", row["file_id"], html[row["url"].strip()], row, row.get("main_content") or "")
-    html = _bodies(folder / "warc" / f"{SNIPPETS}.warc.gz")
-    for row in _json_lines(folder / "web-gold" / f"{SNIPPETS}-snippets.jsonl.gz"):
-        yield _page("traf", row["file"], html[row["url"].strip()], {"page_type": "article", **row}, "")
+    gold = folder / "web-gold"
+    if (gold / "wcxb-dev-gold.jsonl.gz").exists():
+        html = _bodies(folder / "warc" / "wcxb-dev.warc.gz")
+        for row in _json_lines(gold / "wcxb-dev-gold.jsonl.gz"):
+            yield _page("wcxb", row["file_id"], html[row["url"].strip()], row, row.get("main_content") or "")
+    if (gold / f"{SNIPPETS}-snippets.jsonl.gz").exists():
+        html = _bodies(folder / "warc" / f"{SNIPPETS}.warc.gz")
+        for row in _json_lines(gold / f"{SNIPPETS}-snippets.jsonl.gz"):
+            yield _page("traf", row["file"], html[row["url"].strip()], {"page_type": "article", **row}, "")
 
 
 def _page(source: str, key: str, html: bytes, row: dict[str, Any], text: str) -> GoldPage:
