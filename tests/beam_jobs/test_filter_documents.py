@@ -259,6 +259,17 @@ def test_edits_of_kept_documents_are_counted_by_reason(tmp_path: Path) -> None:
     assert "edits" not in rows_of(space.folder, "massiveweb/verdicts-00000-of-00001.parquet")[0]
 
 
+def test_beam_writes_the_same_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [ShardTask(subset, 0, 1) for subset in SUBSETS]
+    for task in tasks:
+        write_table(tmp_path, f"signals/{task.file('signals')}", pa.Table.from_batches([pii_rows()]))
+    decisions = {subset: Decision(LANGUAGE, ("email",)) for subset in SUBSETS}
+    plain, beam = workspace(tmp_path, "filter"), workspace(tmp_path, "filter", name="-beam")
+    receipts = [decide_shard(task, plain, decisions) for task in tasks]
+    run_on_beam(FilterDocuments(beam, decisions, str(tmp_path / "logs")), tasks, receipts, monkeypatch)
+    assert files_of(beam.folder) == files_of(plain.folder)
+
+
 def test_redaction_without_the_spans_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[filter\] redact needs the spans that \[signals\] pii = true finds"):
         recipe(filter={"redact": ("email",)})

@@ -280,3 +280,16 @@ def test_spans_are_in_order_and_apart(text: str) -> None:
     size = len(text.encode())
     assert all(0 <= start < stop <= size for start, stop, _ in spans)
     assert all(left[1] <= right[0] for left, right in pairwise(spans))
+
+
+def test_special_ranges_end_where_they_end() -> None:
+    """Both ends of each range, and its neighbours on either side where these are public."""
+    for network in SPECIAL:
+        last = 2**network.max_prefixlen - 1
+        edges = {int(network[0]) - 1, int(network[0]), int(network[-1]), int(network[-1]) + 1}
+        for number in sorted(edge for edge in edges if 0 <= edge <= last):
+            address = type(network[0])(number)
+            if address.version == 6 and not 0x2000 <= number >> 112 < 0x4000:
+                continue  # outside of global unicast
+            text = f"host {address.exploded}"
+            assert found([text]) == [[(5, len(text), "ip_address")] if is_public(str(address)) else []], text
