@@ -46,9 +46,10 @@ class HtmlBlocks(NamedTuple):
 def blocks(tree: HtmlTree) -> HtmlBlocks:
     """Find a page's blocks, and fill ``tree.block``; empty for a page without text."""
     num_texts = int(np.count_nonzero(tree.tag == TEXT))
-    columns = [np.empty(num_texts, kind) for kind in (np.int32, np.int32, np.int32, np.uint8)]
-    num_blocks = _find_blocks(tree, *columns)
-    return HtmlBlocks(*(column[:num_blocks] for column in columns))
+    first_node, stop_node, container = (np.empty(num_texts, np.int32) for _ in range(3))
+    gap = np.empty(num_texts, np.uint8)
+    end = _find_blocks(tree, first_node, stop_node, container, gap)
+    return HtmlBlocks(first_node[:end], stop_node[:end], container[:end], gap[:end])
 
 
 @njit(cache=True, nogil=True)

@@ -59,17 +59,14 @@ _WINDOWS_1252: Final = _windows_1252()
 
 
 @njit(cache=True, nogil=True)
-def read_reference(
-    source: Bytes, position: int, stop: int, keys: npt.NDArray[np.uint64], code_points: npt.NDArray[np.int32]
-) -> tuple[int, int, int]:
+def read_reference(source: Bytes, position: int, stop: int, table: References) -> tuple[int, int, int]:
     """Read the character reference that an ``&`` may start.
 
     Args:
         source: The page.
         position: Of the ``&``.
         stop: End of the text.
-        keys: Of ``references()``.
-        code_points: Of ``references()``.
+        table: ``references()``.
 
     Returns:
         ``(first, second, size)``: its one or two code points (the second is 0 then) and its bytes; size 0 when the
@@ -83,16 +80,16 @@ def read_reference(
         name = hash_step(name, np.uint64(source[end]))
         end += 1
         if end - position - 1 <= _LONGEST_BARE:
-            place = _lookup(name, keys, code_points)
+            place = _lookup(name, table)
             if place >= 0:
                 found, found_size = place, end - position
     if end < stop and source[end] == _SEMICOLON:
-        place = _lookup(hash_step(name, np.uint64(_SEMICOLON)), keys, code_points)
+        place = _lookup(hash_step(name, np.uint64(_SEMICOLON)), table)
         if place >= 0:
             found, found_size = place, end + 1 - position
     if found < 0:
         return 0, 0, 0
-    return code_points[0, found], code_points[1, found], found_size
+    return table.code_points[0, found], table.code_points[1, found], found_size
 
 
 @njit(cache=True, nogil=True)
@@ -101,11 +98,11 @@ def _is_alphanumeric(byte: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _lookup(name: np.uint64, keys: npt.NDArray[np.uint64], code_points: npt.NDArray[np.int32]) -> int:
+def _lookup(name: np.uint64, table: References) -> int:
     """Place of a name, -1 if there is none such."""
-    place = np.int64(name & np.uint64(_TABLE_SIZE - 1))
-    while code_points[0, place]:
-        if keys[place] == name:
+    place: Any = np.int64(name & np.uint64(_TABLE_SIZE - 1))
+    while table.code_points[0, place]:
+        if table.keys[place] == name:
             return place
         place = (place + 1) & (_TABLE_SIZE - 1)
     return -1

@@ -6,7 +6,7 @@ Source: the HTML standard (html.spec.whatwg.org), 13.1.2 (void and raw text elem
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -137,10 +137,10 @@ def tags_of(names: str) -> tuple[int, ...]:
 @njit(cache=True, nogil=True, forceinline=True)
 def tag_of_hash(state: np.uint64) -> int:
     """The tag whose lower-case name has this hash, UNKNOWN if none has. Two names of 64 equal bits would be one."""
-    place = np.int64(state & np.uint64(_TABLE_SIZE - 1))
+    place: Any = np.int64(state & np.uint64(_TABLE_SIZE - 1))
     while _KEY_TAGS[place] != UNKNOWN:
         if _KEYS[place] == state:
-            return np.int64(_KEY_TAGS[place])
+            return int(_KEY_TAGS[place])
         place = (place + 1) & (_TABLE_SIZE - 1)
     return UNKNOWN
 

@@ -18,11 +18,11 @@ from numba import njit
 
 from filters.html_blocks import LINE, HtmlBlocks
 from filters.html_entities import References, read_reference, references
-from filters.html_stack import MAX_DEPTH, Indexes, Numbers
+from filters.html_stack import MAX_DEPTH, Numbers
 from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
 from filters.html_tokens import next_attribute
 from filters.html_tree import HtmlTree
-from filters.text import Bytes, Flags, Hashes, decode
+from filters.text import Bytes, Flags, decode
 from filters.uncounted import uncounted
 
 MAX_INDENT: Final = 16  # list levels; keeps the text linear in the page
@@ -39,6 +39,7 @@ _PLAIN, _BLANK, _MARKUP, _INVISIBLE, _LOOK = range(5)
 # Places of the writer's state. What is wanted comes out before the next visible character, so that nothing is parted
 # from nothing.
 _LENGTH, _LINES, _TABS, _BLANKS, _INDENT, _PREFIX, _IS_PRE = range(7)
+_PREVIOUS, _CELL, _ROW = range(7, 10)  # one past the last node written; its cell, if that has no more; its row
 _NO_PREFIX, _BULLET_PREFIX = -2, -1  # values of _PREFIX; others are an item's number
 
 
@@ -85,8 +86,8 @@ def title(tree: HtmlTree) -> str:
 
 
 def _new_state() -> Numbers:
-    state = np.zeros(7, np.int64)
-    state[_PREFIX] = _NO_PREFIX
+    state = np.zeros(10, np.int64)
+    state[_PREFIX], state[_CELL], state[_ROW] = _NO_PREFIX, -1, -1
     return state
 
 
@@ -107,16 +108,8 @@ def _room(tree: HtmlTree, blocks: HtmlBlocks, keep: Flags) -> int:
 @njit(cache=True, nogil=True)
 def _render_line(source: Bytes, start: int, stop: int, table: References, out: Bytes, state: Numbers) -> int:
     """Write one text without line ends; return its length."""
-    _write_text(
-        uncounted(source),
-        start,
-        stop,
-        uncounted(table.keys),
-        uncounted(table.code_points),
-        uncounted(out),
-        uncounted(state),
-        True,
-    )
+    table = References(uncounted(table.keys), uncounted(table.code_points))
+    _write_text(uncounted(source), start, stop, table, uncounted(out), uncounted(state), True)
     return state[_LENGTH]
 
 
@@ -126,138 +119,154 @@ def _render(
     blocks: HtmlBlocks,
     keep: Flags,
     table: References,
-    counted_out: Bytes,
-    counted_state: Numbers,
-    counted_memory: Numbers,
+    out: Bytes,
+    state: Numbers,
+    memory: Numbers,
 ) -> int:
     """Write the kept blocks to ``out``; return the text's length."""
-    source, tag, start, stop = uncounted(tree.source), uncounted(tree.tag), uncounted(tree.start), uncounted(tree.stop)
-    parent, last, node_block = uncounted(tree.parent), uncounted(tree.last), uncounted(tree.block)
-    keys, code_points = uncounted(table.keys), uncounted(table.code_points)
-    out, state, memory = uncounted(counted_out), uncounted(counted_state), uncounted(counted_memory)
-    first_node, stop_node = uncounted(blocks.first_node), uncounted(blocks.stop_node)
-    previous, previous_cell, previous_row, gap = 0, -1, -1, 0  # previous: one past the last node written
+    tree, blocks, keep = _uncounted_tree(tree), _uncounted_blocks(blocks), uncounted(keep)
+    table = References(uncounted(table.keys), uncounted(table.code_points))
+    out, state, memory = uncounted(out), uncounted(state), uncounted(memory)
+    gap = 0
     for block in range(len(keep)):
-        gap = max(gap, np.int64(blocks.gap[block]))
-        if not keep[block]:
-            continue
-        item, lists, cell, row, is_pre = _context(tag, parent, blocks.container[block])
-        is_sole = (
-            cell > item
-            and row >= 0
-            and not is_pre
-            and (block == 0 or stop_node[block - 1] <= cell)
-            and (block + 1 == len(keep) or first_node[block + 1] >= last[cell])
-        )
-        is_beside = is_sole and row == previous_row and previous_cell >= 0
-        in_row = is_beside or (is_sole and _next_kept(keep, first_node, block) < last[row])
-        if is_beside:
-            state[_TABS] = _num_cells(tag, last, previous_cell, cell)
-        else:
-            starts_item = item >= 0 and previous <= item
-            state[_PREFIX] = _NO_PREFIX
-            if starts_item:
-                list_node = _list_of(tag, parent, item)
-                state[_PREFIX] = _BULLET_PREFIX
-                if list_node >= 0 and tag[list_node] == _OL:
-                    state[_PREFIX] = _number(source, tag, last, start, stop, tree.depth, list_node, item, memory)
-                if list_node >= 0 and previous > list_node:
-                    gap = LINE
-            if is_sole and previous_cell >= 0 and parent[row] == parent[previous_row]:
-                gap = LINE
-            state[_LINES] = max(gap, state[_LINES])
-            state[_TABS] = _num_cells(tag, last, row + 1, cell) if in_row and previous <= row else 0
-            state[_INDENT] = 0 if is_pre else 2 * min(MAX_INDENT, max(lists, 1) if item >= 0 else max(lists - 1, 0))
-        state[_IS_PRE] = is_pre
-        state[_BLANKS] = 0
-        for node in range(first_node[block], stop_node[block]):
-            if node_block[node] == block:
-                has_references = tag[parent[node]] not in (_XMP, _PLAINTEXT)
-                _write_text(source, start[node], stop[node], keys, code_points, out, state, has_references)
-            elif tag[node] == _BR:
-                if in_row:
-                    state[_BLANKS] = 1
-                else:
-                    state[_LINES] = min(2, state[_LINES] + 1) if is_pre else max(1, state[_LINES])
-        previous, previous_cell, previous_row, gap = stop_node[block], cell if is_sole else -1, row, 0
+        gap = max(gap, int(blocks.gap[block]))
+        if keep[block]:
+            in_row = _begin_block(tree, blocks, keep, block, gap, state, memory)
+            _write_block(tree, blocks, block, in_row, table, out, state)
+            gap = 0
     return _stripped(out, state[_LENGTH])
+
+
+@njit(cache=True, nogil=True)
+def _uncounted_tree(tree: HtmlTree) -> HtmlTree:
+    return HtmlTree(
+        uncounted(tree.source),
+        uncounted(tree.tag),
+        uncounted(tree.parent),
+        uncounted(tree.last),
+        uncounted(tree.start),
+        uncounted(tree.stop),
+        uncounted(tree.depth),
+        uncounted(tree.block),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _uncounted_blocks(blocks: HtmlBlocks) -> HtmlBlocks:
+    return HtmlBlocks(
+        uncounted(blocks.first_node),
+        uncounted(blocks.stop_node),
+        uncounted(blocks.container),
+        uncounted(blocks.gap),
+    )
 
 
 # Where a block stands.
 
 
 @njit(cache=True, nogil=True)
-def _context(tag: Bytes, parent: Indexes, node: int) -> tuple[int, int, int, int, bool]:
+def _begin_block(
+    tree: HtmlTree,
+    blocks: HtmlBlocks,
+    keep: Flags,
+    block: int,
+    gap: int,
+    state: Numbers,
+    memory: Numbers,
+) -> bool:
+    """Want what parts a block from the one before; say whether it is a cell of a row on one line."""
+    item, lists, cell, row, is_pre = _context(tree, blocks.container[block])
+    is_sole = cell > item and row >= 0 and not is_pre and _is_only_block(tree, blocks, block, cell)
+    is_beside = is_sole and state[_CELL] >= 0 and state[_ROW] == row
+    in_row = is_beside or (is_sole and _next_kept(blocks, keep, block) < tree.last[row])
+    if is_beside:
+        state[_TABS] = _num_cells(tree, state[_CELL], cell)
+    else:
+        is_next_row = is_sole and state[_CELL] >= 0 and tree.parent[row] == tree.parent[state[_ROW]]
+        is_next_item = _begin_item(tree, item, state, memory)
+        state[_LINES] = max(LINE if is_next_row or is_next_item else gap, state[_LINES])
+        state[_TABS] = _num_cells(tree, row + 1, cell) if in_row and state[_PREVIOUS] <= row else 0
+        state[_INDENT] = 0 if is_pre else 2 * min(MAX_INDENT, max(lists, 1) if item >= 0 else max(lists - 1, 0))
+    state[_IS_PRE], state[_BLANKS] = is_pre, 0
+    state[_PREVIOUS], state[_CELL], state[_ROW] = blocks.stop_node[block], cell if is_sole else -1, row
+    return in_row
+
+
+@njit(cache=True, nogil=True)
+def _context(tree: HtmlTree, node: int) -> tuple[int, int, int, int, bool]:
     """What is around a block: its list item, the number of lists, its table cell and row (-1: none), ``pre``."""
     item, lists, cell, row, is_pre = -1, 0, -1, -1, False
     while node >= 0:
-        flags = FLAGS[tag[node]]
-        if tag[node] == _LI:
+        flags = FLAGS[tree.tag[node]]
+        if tree.tag[node] == _LI:
             item = max(item, node)
         elif flags & LIST:
             lists += 1
         elif flags & CELL:
             cell = max(cell, node)
-        elif tag[node] == _TR and cell >= 0 and row < 0:
+        elif tree.tag[node] == _TR and cell >= 0 and row < 0:
             row = node
         elif flags & PREFORMATTED:
             is_pre = True
-        node = parent[node]
+        node = tree.parent[node]
     return item, lists, cell, row, is_pre
 
 
 @njit(cache=True, nogil=True)
-def _next_kept(keep: Flags, first_node: Indexes, block: int) -> int:
+def _is_only_block(tree: HtmlTree, blocks: HtmlBlocks, block: int, cell: int) -> bool:
+    """Whether a cell has no other block, kept or not."""
+    is_first = block == 0 or blocks.stop_node[block - 1] <= cell
+    is_last = block + 1 == len(blocks.gap) or blocks.first_node[block + 1] >= tree.last[cell]
+    return is_first and is_last
+
+
+@njit(cache=True, nogil=True)
+def _next_kept(blocks: HtmlBlocks, keep: Flags, block: int) -> int:
     """First node of the next block that is kept; beyond every node if there is none."""
     for i in range(block + 1, len(keep)):
         if keep[i]:
-            return first_node[i]
+            return blocks.first_node[i]
     return 1 << 31
 
 
 @njit(cache=True, nogil=True)
-def _num_cells(tag: Bytes, last: Indexes, node: int, cell: int) -> int:
+def _num_cells(tree: HtmlTree, node: int, cell: int) -> int:
     """Number of cells among the siblings from ``node`` up to ``cell``, which does not count."""
     count = 0
     while node < cell:
-        count += FLAGS[tag[node]] & CELL > 0
-        node = last[node]
+        count += FLAGS[tree.tag[node]] & CELL > 0
+        node = tree.last[node]
     return count
 
 
 @njit(cache=True, nogil=True)
-def _list_of(tag: Bytes, parent: Indexes, item: int) -> int:
-    """The list that an item belongs to, -1 if to none."""
-    node = parent[item]
-    while node >= 0 and not FLAGS[tag[node]] & LIST:
-        node = parent[node]
-    return node
+def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> bool:
+    """Want a list item's mark before its first block; say whether another item of the list came before."""
+    state[_PREFIX] = _NO_PREFIX
+    if item < 0 or state[_PREVIOUS] > item:
+        return False
+    list_node = tree.parent[item]
+    while list_node >= 0 and not FLAGS[tree.tag[list_node]] & LIST:
+        list_node = tree.parent[list_node]
+    is_numbered = list_node >= 0 and tree.tag[list_node] == _OL
+    state[_PREFIX] = _number(tree, list_node, item, memory) if is_numbered else _BULLET_PREFIX
+    return list_node >= 0 and state[_PREVIOUS] > list_node
 
 
 @njit(cache=True, nogil=True)
-def _number(
-    source: Bytes,
-    tag: Bytes,
-    last: Indexes,
-    start: Indexes,
-    stop: Indexes,
-    depth: Indexes,
-    list_node: int,
-    item: int,
-    memory: Numbers,
-) -> int:
+def _number(tree: HtmlTree, list_node: int, item: int, memory: Numbers) -> int:
     """An item's number in its ordered list.
 
     ``memory`` is int64 [3, MAX_DEPTH]: for the last list of each depth its node, the child where counting stands, and
     the number there. So each child is counted once.
     """
-    level = depth[list_node]
+    level = tree.depth[list_node]
     if memory[0, level] != list_node:
-        first = _first_number(source, start[list_node], stop[list_node])
+        first = _first_number(tree.source, tree.start[list_node], tree.stop[list_node])
         memory[0, level], memory[1, level], memory[2, level] = list_node, list_node + 1, first - 1
     while memory[1, level] <= item:
-        memory[2, level] += tag[memory[1, level]] == _LI
-        memory[1, level] = last[memory[1, level]]
+        memory[2, level] += tree.tag[memory[1, level]] == _LI
+        memory[1, level] = tree.last[memory[1, level]]
     return max(0, memory[2, level])
 
 
@@ -281,15 +290,24 @@ def _first_number(source: Bytes, position: int, stop: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _write_block(
+    tree: HtmlTree, blocks: HtmlBlocks, block: int, in_row: bool, table: References, out: Bytes, state: Numbers
+) -> None:
+    """Write a block's texts and line ends; in a row, a ``br`` is a space."""
+    for node in range(blocks.first_node[block], blocks.stop_node[block]):
+        if tree.block[node] == block:
+            has_references = tree.tag[tree.parent[node]] not in (_XMP, _PLAINTEXT)
+            _write_text(tree.source, tree.start[node], tree.stop[node], table, out, state, has_references)
+        elif tree.tag[node] == _BR:
+            if in_row:
+                state[_BLANKS] = 1
+            else:
+                state[_LINES] = min(2, state[_LINES] + 1) if state[_IS_PRE] else max(1, state[_LINES])
+
+
+@njit(cache=True, nogil=True)
 def _write_text(
-    source: Bytes,
-    position: int,
-    stop: int,
-    keys: Hashes,
-    code_points: Indexes,
-    out: Bytes,
-    state: Numbers,
-    has_references: bool,
+    source: Bytes, position: int, stop: int, table: References, out: Bytes, state: Numbers, has_references: bool
 ) -> None:
     """Write a text of the page."""
     while position < stop:
@@ -301,7 +319,7 @@ def _write_text(
                 _write_blank(np.int64(source[position]), out, state)
             position += 1
         elif byte_class == _MARKUP and has_references:
-            first, second, size = read_reference(source, position, stop, keys, code_points)
+            first, second, size = read_reference(source, position, stop, table)
             _write_character(first if size else _AMPERSAND, out, state)
             if second:
                 _write_character(second, out, state)

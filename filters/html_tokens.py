@@ -7,6 +7,8 @@ Source: the HTML standard, 13.2.5 (tokenization).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit, types
@@ -40,7 +42,8 @@ def find(source: Bytes, byte: int, position: int) -> int:
         return size
     start = source.ctypes.data
     found = _memchr(start + np.uintp(position), byte, np.uintp(size - position))
-    return np.int64(found - start) if found else size
+    offset: Any = np.int64(found - start)
+    return offset if found else size
 
 
 @njit(cache=True, nogil=True)

@@ -107,7 +107,7 @@ def parse(source: bytes) -> HtmlTree:
     if len(source) > MAX_BYTES:
         raise PageError(f"a page must have at most {MAX_BYTES} bytes; got {len(source)}")
     data = np.frombuffer(source, np.uint8)
-    num_tags = np.count_nonzero(data == LESS)  # at most
+    num_tags = int(np.count_nonzero(data == LESS))  # at most
     nodes = np.empty((7, min(3 * num_tags, MAX_NODES) + 16), np.int32)  # a tag gives a text, an element, an implied tr
     absent = np.full(256, len(source), np.int64)  # by byte: from where on it is known not to occur
     num_nodes = _parse(data, nodes, np.empty((3, MAX_DEPTH), np.int64), np.zeros(259, np.int64), absent)

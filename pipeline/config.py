@@ -108,7 +108,7 @@ class CrawlConfig(StageConfig):
 class ExtractConfig(StageConfig):
     """Raw records to documents."""
 
-    engine: Literal["blocks", "resiliparse", "trafilatura"] = "resiliparse"  # HTML to text; see filters.extraction
+    engine: Literal["blocks", "resiliparse", "trafilatura"] = "blocks"  # HTML to text; see filters.extraction
     shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
     max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
     fix_mojibake: bool = False  # undo UTF-8 that was read as Latin-1, where that is certain; needs the extra "ftfy"

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from filters.charsets import decode
-from filters.extraction import Page, PageError, plain_text, read_page
+from filters.extraction import Engine, Page, PageError, plain_text, read_page
 from filters.mojibake import repair
 from pipeline.blocked_urls import Screen, screen_of
 from pipeline.config import ExtractConfig
@@ -75,7 +75,7 @@ def to_record(found: FoundRecord, place: Place, config: ExtractConfig, blocked: 
         if reason is not None:
             return _dropped(place, reason, url, headers)
         mended = _mended(response) if response and config.fix_mojibake else response
-        page = _page(mended) if mended else Page(plain_text(found.block), None)
+        page = _page(mended, config.engine) if mended else Page(plain_text(found.block), None)
     except (BodyError, PageError) as error:
         reason = "http_body" if isinstance(error, BodyError) else "page"
         return Record.failed(place.offset, place.length, reason, error, url, place.member)
@@ -139,10 +139,10 @@ def _mended(response: Response) -> Response:
     return response if repaired is source else response._replace(body=repaired.encode(), charset="utf-8")
 
 
-def _page(response: Response) -> Page:
+def _page(response: Response, engine: Engine) -> Page:
     if _media_type(response) == _PLAIN_TYPE:
         return Page(plain_text(response.body, response.charset), None)
-    return read_page(response.body, response.charset)
+    return read_page(response.body, response.charset, engine)
 
 
 def _meta(found: FoundRecord, headers: Mapping[str, str], response: Response | None) -> dict[str, str]:

@@ -1,11 +1,14 @@
 import gzip
 import json
 import re
+import sys
 from collections import Counter
 
 import pytest
 
-from filters.extraction import MAX_DEPTH, Page, PageError, main_text, one_line, plain_text, read_page, tidy
+from filters import trafilatura_text
+from filters.extraction import Page, PageError, main_text, one_line, plain_text, read_page, tidy
+from filters.resiliparse_text import MAX_DEPTH
 
 PARAGRAPH = "A paragraph that is long enough to be content, with commas, clauses, and a second sentence. It ends here."
 PAGE = f"""<!doctype html><html><head><title>
@@ -18,10 +21,37 @@ PAGE = f"""<!doctype html><html><head><title>
     return  1</pre>
 <table><tr><td>a</td><td>b</td></tr></table><p>{PARAGRAPH}</p></main>
 <footer>Copyright</footer></body></html>"""
+EXPECTED = f"""Heading
+
+{PARAGRAPH}
+
+• first
+• second
+  • nested
+
+1. one
+2. two
+
+def f():
+    return  1
+
+a\tb
+
+{PARAGRAPH}"""
 
 
 def test_structure_is_kept_and_boilerplate_is_not():
-    text = main_text(PAGE.encode())
+    assert main_text(PAGE.encode()) == EXPECTED
+
+
+def test_title_is_one_line():
+    for engine in ("blocks", "resiliparse"):
+        assert read_page(PAGE.encode(), engine=engine).title == "The title"
+        assert read_page(b"<html><body><p>no title", engine=engine).title is None
+
+
+def test_plain_engine():
+    text = read_page(PAGE.encode(), engine="resiliparse").text
     assert text.startswith("Heading\n\n" + PARAGRAPH)
     assert "  • first\n  • second\n    • nested" in text  # the engine alone drops lists this close to the body
     assert "  1. one\n  2. two" in text
@@ -31,9 +61,35 @@ def test_structure_is_kept_and_boilerplate_is_not():
         assert word not in text
 
 
-def test_title_is_one_line():
-    assert read_page(PAGE.encode()).title == "The title"
-    assert read_page(b"<html><body><p>no title") == Page(read_page(b"<p>no title").text, None)
+def test_slow_engine():
+    pytest.importorskip("trafilatura")
+    page = read_page(PAGE.encode(), engine="trafilatura")
+    assert page.title == "The title"
+    assert page.text.startswith("Heading\n" + PARAGRAPH)
+    assert tidy(page.text) == page.text
+    assert read_page(b"<p>", engine="trafilatura") == Page("", None)
+
+
+def test_slow_engine_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'massivetext\[trafilatura\]'"):
+        trafilatura_text.extract(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("page", "charset"),
+    [
+        ("Größe".encode(), None),
+        ("Größe".encode("utf-16"), None),
+        (b"\xef\xbb\xbf" + "Größe".encode(), None),
+        ("Größe".encode("cp1252"), "iso-8859-1"),
+        ("<meta charset=iso-8859-1>Größe".encode("cp1252"), None),
+        ("日本語の本文です".encode("iso-2022-jp"), "iso-2022-jp"),
+    ],
+)
+def test_character_sets(page, charset):
+    expected = "日本語の本文です" if charset == "iso-2022-jp" else "Größe"
+    assert main_text(page, charset) == expected
 
 
 @pytest.mark.parametrize("html", [b"", b"\0", b"<", b"<html>", b"<!-- -->", b"\xff\xfe", b"<p>" * 5000, b"&" * 5000])
@@ -49,11 +105,12 @@ def test_characters_that_are_no_text():
 
 def test_nesting_is_bounded_by_depth_and_not_by_number():
     flat = "<div>word</div>" * (MAX_DEPTH + 500)
-    assert main_text(flat.encode()).count("word") == MAX_DEPTH + 500
+    assert read_page(flat.encode(), engine="resiliparse").text.count("word") == MAX_DEPTH + 500
     deepest = "<div>" * MAX_DEPTH + "word" + "</div>" * MAX_DEPTH
-    assert main_text(deepest.encode()) == "word"
+    assert read_page(deepest.encode(), engine="resiliparse").text == "word"
     with pytest.raises(PageError, match=str(MAX_DEPTH + 1)):
-        main_text(f"<div>{deepest}</div>".encode())
+        read_page(f"<div>{deepest}</div>".encode(), engine="resiliparse")
+    assert main_text(f"<div>{deepest}</div>".encode()) == "word"
 
 
 @pytest.mark.parametrize(

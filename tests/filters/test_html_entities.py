@@ -12,7 +12,7 @@ from filters.html_entities import read_reference, references
 def read(text):
     """The characters that the reference at the start of a text stands for, and its size."""
     source = np.frombuffer(text.encode(), np.uint8)
-    first, second, size = read_reference(source, 0, len(source), *references())
+    first, second, size = read_reference(source, 0, len(source), references())
     return "".join(map(chr, (first, second) if second else (first,))) if size else "", size
 
 
