@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LANGID ?= ../shared/data/langid
 PEERS := $(patsubst tests/benchmarks/contenders/%.txt,.venv-bench/%/.ready,$(wildcard tests/benchmarks/contenders/*.txt))
 
 .PHONY: quickstart test bench lint clean
@@ -37,6 +38,8 @@ test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the lon
 bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
 	$(BIN)/python tests/benchmarks/bench_filters.py $(DOCUMENTS)
 	$(BIN)/python tests/benchmarks/bench_warc.py $(WARC)
+	$(BIN)/python tests/benchmarks/bench_extraction.py
+	$(BIN)/python tests/benchmarks/bench_language.py $(LANGID)
 
 lint: $(VENV)/.lint ## format, lint, types
 	$(BIN)/ruff check .
