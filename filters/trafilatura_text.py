@@ -1,6 +1,6 @@
 """The slow engine: trafilatura, some 20 times the time of ours. An extra: ``pip install 'massivetext[trafilatura]'``.
 
-Its list items start with ``-``, the cells of its tables are parted by ``|``.
+Its list items start with ``-``, the cells of its tables are parted by ``|``, its paragraphs by a line end.
 """
 
 from __future__ import annotations
