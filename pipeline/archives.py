@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, NamedTuple, cast
 
-from pipeline.byte_streams import DamagedStreamError, codec_of, decompressed
+from pipeline.byte_streams import DamagedStreamError, decompressed
+from pipeline.decompressors import codec_of
 
 _ZIP_MAGIC = b"PK"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257

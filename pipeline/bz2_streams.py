@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO, Final
 
-from pipeline.byte_streams import CHUNK, DamagedStreamError
+from pipeline.byte_streams import DamagedStreamError
+from pipeline.decompressors import CHUNK
 
 _START = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")  # header and first block, or header and the end of no blocks
 _START_BYTES: Final = 10

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from pipeline.byte_streams import CHUNK, DECODING_ERRORS, SKIPPABLE, Codec, DamagedStreamError
+from pipeline.byte_streams import DamagedStreamError
+from pipeline.decompressors import CHUNK, DECODING_ERRORS, SKIPPABLE, Codec
 
 _PADDING = b"\0\r\n\t "
 _FEED = 65_536  # stored bytes given at once: most members have fewer, and what is beyond is copied

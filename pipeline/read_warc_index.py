@@ -21,8 +21,8 @@ from io import BytesIO
 import zstandard
 
 from pipeline.blocked_urls import screen_of
-from pipeline.byte_streams import Codec, codec_of
 from pipeline.config import ExtractConfig
+from pipeline.decompressors import Codec, codec_of
 from pipeline.read_warc import headers_and_url, to_record
 from pipeline.records import Piece, Record
 from pipeline.storage import is_local, join, open_read, read_range

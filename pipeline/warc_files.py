@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import IO
 
-from pipeline.byte_streams import Codec, Window, as_stored, codec_of, decompressed
+from pipeline.byte_streams import Window, as_stored, decompressed
 from pipeline.compressed_members import Member, MemberFile
+from pipeline.decompressors import Codec, codec_of
 from pipeline.records import Piece
 from pipeline.storage import open_read, size
 from pipeline.warc_records import MAX_HEADER_BYTES, NEXT, START, FoundRecord, RecordScanner

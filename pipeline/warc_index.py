@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.byte_streams import CHUNK, DamagedStreamError, as_stored, codec_of, decompressed
+from pipeline.byte_streams import DamagedStreamError, as_stored, decompressed
+from pipeline.decompressors import CHUNK, codec_of
 from pipeline.index_hosts import HostFilter
 from pipeline.storage import open_read
 
@@ -189,22 +190,25 @@ def _by_cdxj_names(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lines(path: str, wanted: HostFilter, start: int, end: int) -> Iterator[Entry]:
+    at = start
     with open_read(path) as stream:
-        fields = _cdx_fields(next(_numbered_lines(decompressed(stream), 0), (0, b""))[1])
-        stream.seek(0)
-        if codec_of(stream) is None:
-            stream.seek(start)
-            lines, at = _numbered_lines(as_stored(stream), start), start
-        else:
-            lines, at = _numbered_lines(decompressed(stream), 0), 0
         try:
-            for at, line in lines:
+            fields = _cdx_fields(next(_numbered_lines(decompressed(stream), 0), (0, b""))[1])
+            for at, line in _lines_from(stream, start):
                 if at >= start and not line.startswith((b"!", b" CDX ")) and line.strip():
                     entry = _entry_of_line(at, line, fields, wanted)
                     if entry is not None:
                         yield entry
         except DamagedStreamError as error:
-            yield _bad(at + 1, 0, str(error))
+            yield _bad(at, 0, str(error))
+
+
+def _lines_from(stream: IO[bytes], start: int) -> Iterator[tuple[int, bytes]]:
+    """All lines, or where it costs nothing to leave out those before, the ones from ``start`` on."""
+    if codec_of(stream) is not None:
+        return _numbered_lines(decompressed(stream), 0)
+    stream.seek(start)
+    return _numbered_lines(as_stored(stream), start)
 
 
 def _numbered_lines(chunks: Iterable[bytes], at: int) -> Iterator[tuple[int, bytes]]:

@@ -14,8 +14,9 @@ import pytest
 import zstandard
 from warc_builder import arc, html, outcomes, pack, pack_with_dictionary, read, read_cut, response, warc
 
-from pipeline import byte_streams
-from pipeline.byte_streams import codec_of, decompressed
+from pipeline import decompressors
+from pipeline.byte_streams import decompressed
+from pipeline.decompressors import codec_of
 from pipeline.splitting import is_splittable, offset_kind
 
 FRAMED = ("zstd", "lz4", "zstd with dictionary")
@@ -172,7 +173,7 @@ def test_damaged_gzip_gives_what_zlib_gives() -> None:
     for _ in range(300):
         broken = bytearray(sound)
         broken[words.randrange(10, len(sound))] ^= 1 << words.randrange(8)
-        state, oracle = byte_streams._CODECS[0].start(), zlib.decompressobj(wbits=31)
+        state, oracle = decompressors._CODECS[0].start(), zlib.decompressobj(wbits=31)
         assert _content(state, bytes(broken)) == _content(oracle, bytes(broken))
 
 
@@ -180,6 +181,6 @@ def _content(state: object, data: bytes) -> bytes | None:
     """All of it, or None for damaged data; both count a stream that does not end as one."""
     try:
         content = state.decompress(data, 1_000_000)  # type: ignore[attr-defined]
-    except (zlib.error, *byte_streams.DECODING_ERRORS):
+    except (zlib.error, *decompressors.DECODING_ERRORS):
         return None
     return content if state.eof else None  # type: ignore[attr-defined]

@@ -111,6 +111,8 @@ def test_an_index_that_is_cut_short_gives_what_can_be_had(path: Path) -> None:
     found = rows_of(path, gzip.compress(PYWB + b"\n" + random.Random(0).randbytes(9999).hex().encode())[:-500])
     assert found[0].url == "http://example.com/"
     assert "ends inside" in found[-1].problem
+    (entry,) = rows_of(path, gzip.compress(PYWB)[:20])
+    assert "ends inside" in entry.problem
 
 
 @pytest.mark.parametrize(
