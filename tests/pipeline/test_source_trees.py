@@ -45,7 +45,7 @@ def test_a_pattern_that_ends_in_a_slash_finds_folders(root: Path) -> None:
 
 
 def test_folders_are_for_code() -> None:
-    with pytest.raises(ValidationError, match="folders .* are for code; got text"):
+    with pytest.raises(ValidationError, match=r"folders .* are for code; got text"):
         InputConfig(subset="books", format="text", paths=("books/*/",))
 
 
