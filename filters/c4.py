@@ -7,6 +7,16 @@ and those of datatrove's ``C4QualityFilter`` and Dolma's ``c4`` tagger, stand at
 Not here: the list of bad words, one of which drops a page (``filters.content`` has our answer); duplicate spans of
 three sentences and langdetect, which other stages stand for. The rules are for English and its marks are ASCII's: text
 whose sentences end with ``。`` loses every line.
+
+Of 1,000 English documents (technical prose, literature, news) datatrove 0.10.1 decides 157 differently when set to the
+same 5 words and 3 sentences (with its own 3 and 5, 181):
+
+- 156 it keeps and we drop for a ``{`` in a line that an earlier rule has taken, such as ``stts | {"1 => 5": 1.0}`` of
+  a manual's table; two of these have too few sentences as well, since we keep no line that ends in ``'``
+- 1 we keep and it drops: its few long lines, of dialogue, end in ``”``
+
+Of the 714 that both keep, 672 have the same text afterwards; nearly all others differ in lines that end in ``”`` or
+``'``. C4's own documents lose nothing here.
 """
 
 from __future__ import annotations

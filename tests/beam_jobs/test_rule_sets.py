@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,8 +13,10 @@ from job_workspace import article, driver, folder_of, language_model, manifest_o
 from job_workspace import recipe as run_recipe
 from pydantic import ValidationError
 
+from beam_jobs import measure_signals
 from beam_jobs.filter_documents import Decision, decide_batch, decision_of
 from beam_jobs.measure_signals import signals_of, signals_schema
+from filters import rule_sets
 from filters.bounds import Bound
 from filters.c4 import C4_BOUNDS
 from filters.content import CONTENT_BOUNDS
@@ -21,10 +24,13 @@ from filters.fineweb import FINEWEB_BOUNDS
 from filters.quality import QUALITY_BOUNDS
 from filters.repetition import REPETITION_BOUNDS
 from filters.rule_sets import RULE_SETS, TABLES
+from filters.signals import ratio_or_null
+from pipeline import filter_rules
 from pipeline.config import FilterConfig, InputConfig, Recipe, SignalsConfig
 from pipeline.filter_rules import rules_of
 from pipeline.stages import plan
 
+README = Path(__file__).parent.parent.parent / "README.md"
 ALONE = {"language": (), "content": ()}  # of [apply]: neither is one of the sets
 GOPHER = QUALITY_BOUNDS + REPETITION_BOUNDS
 TIGHTER = Bound("duplicate_line_char_fraction", high=0.1)  # FineWeb's, where Gopher has 0.2
@@ -94,6 +100,26 @@ def test_other_rules_leave_the_signals_as_they_are(tmp_path: Path) -> None:
     digests = [{planned.name: planned.digest for planned in made} for made in plans]
     assert digests[0]["signals"] == digests[1]["signals"]
     assert digests[0]["filter"] != digests[1]["filter"]
+
+
+def test_the_readmes_rule_is_measured_decides_and_has_a_bound_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = README.read_text("utf-8").split("\n## Add a rule\n")[1]
+    code = section.split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) < 15
+    known = {**vars(rule_sets), "np": np, "ratio_or_null": ratio_or_null}
+    exec(code.replace("(...,", "(*SIGNALS,").replace("{...,", "{**TABLES,"), known)
+    monkeypatch.setattr(measure_signals, "SIGNALS", known["SIGNALS"])
+    monkeypatch.setattr(filter_rules, "TABLES", known["TABLES"])
+    monkeypatch.setattr(measure_signals, "signals_schema", signals_schema.__wrapped__)
+    texts = pa.array(["one two\nthree four five six", "one two\nthree four five"])  # 3 and 2.5 words a line
+    ids = pa.array([bytes(16), bytes([1] * 16)], pa.binary(16))
+    signals = signals_of(ids, texts, language_model(), SignalsConfig())
+    made = recipe("gopher", filter={"bounds": {"num_words": {}, "mean_word_length": {}, "num_stop_words": {}}})
+    decided = decide_batch(signals, decision_of(made, "massiveweb"))
+    assert decided["reasons"].to_pylist() == [[], ["words_per_line"]]
+    assert decided["evidence"].to_pylist() == [None, "words_per_line=2.5"]
+    looser = recipe("gopher", filter={"bounds": {"words_per_line": {"low": 2}}})
+    assert Bound("words_per_line", low=2) in rules_of(looser, "massiveweb")
 
 
 # --- edits
