@@ -39,7 +39,8 @@ _PLAIN, _BLANK, _MARKUP, _INVISIBLE, _LOOK = range(5)
 # Places of the writer's state. What is wanted comes out before the next visible character, so that nothing is parted
 # from nothing.
 _LENGTH, _LINES, _TABS, _BLANKS, _INDENT, _PREFIX, _IS_PRE = range(7)
-_PREVIOUS, _CELL, _ROW = range(7, 10)  # one past the last node written; its cell, if that has no more; its row
+# Of the last block written: one past its last node; its cell, if that has no more; its row; the item that it begins.
+_PREVIOUS, _CELL, _ROW, _ITEM = range(7, 11)
 _NO_PREFIX, _BULLET_PREFIX = -2, -1  # values of _PREFIX; others are an item's number
 
 
@@ -86,8 +87,8 @@ def title(tree: HtmlTree) -> str:
 
 
 def _new_state() -> Numbers:
-    state = np.zeros(10, np.int64)
-    state[_PREFIX], state[_CELL], state[_ROW] = _NO_PREFIX, -1, -1
+    state = np.zeros(11, np.int64)
+    state[_PREFIX], state[_CELL], state[_ROW], state[_ITEM] = _NO_PREFIX, -1, -1, -1
     return state
 
 
@@ -241,8 +242,9 @@ def _num_cells(tree: HtmlTree, node: int, cell: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> bool:
-    """Want a list item's mark before its first block; say whether another item of the list came before."""
-    state[_PREFIX] = _NO_PREFIX
+    """Want a list item's mark before its first block; say whether it follows an item, or the head of one around it."""
+    outer = state[_ITEM]
+    state[_PREFIX], state[_ITEM] = _NO_PREFIX, -1
     if item < 0 or state[_PREVIOUS] > item:
         return False
     list_node = tree.parent[item]
@@ -250,7 +252,8 @@ def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> b
         list_node = tree.parent[list_node]
     is_numbered = list_node >= 0 and tree.tag[list_node] == _OL
     state[_PREFIX] = _number(tree, list_node, item, memory) if is_numbered else _BULLET_PREFIX
-    return list_node >= 0 and state[_PREVIOUS] > list_node
+    state[_ITEM] = item
+    return (list_node >= 0 and state[_PREVIOUS] > list_node) or (outer >= 0 and tree.last[outer] > item)
 
 
 @njit(cache=True, nogil=True)

@@ -49,6 +49,7 @@ def text_of(page, keep=None):
         ("<ul><li>a<li>b</ul>c", "• a\n• b\n\nc"),
         ("a<ul><li>b<ul><li>c<ol><li>d</ol></ul>e</ul>", "a\n\n• b\n  • c\n    1. d\n  e"),
         ("<ol><li>a<li>b<li><p>c<p>d<li>e</ol>", "1. a\n2. b\n3. c\n\n   d\n4. e".replace("   d", "  d")),
+        ("<ul><li><p>a</p><ul><li><p>b</p><li>c</ul><p>d</p><ul><li>e</ul></ul>", "• a\n  • b\n  • c\n\n  d\n\n  • e"),
         ("<ol start=9><li>a<li>b</ol>", "9. a\n10. b"),
         ("<ol start='-3'><li>a</ol><ol start=1e9><li>b</ol><ol start><li>c</ol>", "1. a\n\n1. b\n\n1. c"),
         ("<ol start=0><li>a<li><ol start=5><li>b</ol><li>c</ol>", "0. a\n  5. b\n2. c"),
