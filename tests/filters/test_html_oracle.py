@@ -80,14 +80,15 @@ def test_spoilt_pages_differ_little(pages):
     """With one tag in a hundred lost, doubled or exchanged: 9 in 10 pages are equal, and 99% of a page's texts.
 
     What differs, looked at by eye: what stands in a table outside of its cells, which lexbor moves; what stands in a
-    select that was not closed; forms; titles that were not closed, behind which lexbor has no page.
+    select that was not closed; forms. Left out: pages that lexbor has nothing of, behind a title that is not closed.
     """
     chance = random.Random(0)
     shares = []
     for page in pages[::40]:
         spoilt = spoil(page, chance)
         ours, theirs = our_texts(spoilt), lexbor_texts(spoilt)
-        shares.append(1.0 if ours == theirs else sum(text in ours for text in theirs) / max(1, len(theirs)) - 1e-6)
+        if theirs:
+            shares.append(1.0 if ours == theirs else sum(text in ours for text in theirs) / (len(theirs) + 1e-6))
     assert sum(share == 1 for share in shares) > 0.8 * len(shares)
     assert sum(shares) > 0.97 * len(shares)
 
