@@ -7,10 +7,11 @@ decides is measured before any edit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,8 @@ def decide_shard(task: ShardTask, space: Workspace, decisions: dict[str, Decisio
 def decide_batch(signals: pa.RecordBatch, decision: Decision) -> pa.RecordBatch:
     """Verdicts of a batch of signals, with the failing measurements as evidence, and its edits."""
     reasons = decide(signals, decision.rules).to_pylist()
-    evidence = [_evidence(signals, row, failed) if failed else None for row, failed in enumerate(reasons)]
+    values = {name: signals[name].to_pylist() for name in dict.fromkeys(chain.from_iterable(reasons))}
+    evidence = [_evidence(values, row, failed) if failed else None for row, failed in enumerate(reasons)]
     edits = edits_of(signals, decision) if decision.edits else None
     return verdicts(signals["id"], np.ones(signals.num_rows, bool), reasons, evidence, edits)
 
@@ -108,8 +110,10 @@ def edits_of(signals: pa.RecordBatch, decision: Decision) -> pa.Array:
     data = data.filter(pc.is_in(data["kind"], value_set=pa.array(decision.redacted, pa.string())))
     data = data.filter(pa.array(~_covered(data, taken)))
     spans = pa.concat_tables([taken, data]).sort_by([("row", "ascending"), ("start", "ascending")])
-    marks = pa.array([REPLACEMENTS.get(kind, "") for kind in spans["kind"].to_pylist()], pa.string())
-    columns = [spans["start"].combine_chunks(), spans["stop"].combine_chunks(), marks, spans["kind"].combine_chunks()]
+    start, stop, kinds = (spans[name].combine_chunks() for name in ("start", "stop", "kind"))
+    which = pc.index_in(kinds, value_set=pa.array(list(REPLACEMENTS), pa.string()))
+    marks = pc.fill_null(pa.array(REPLACEMENTS.values(), pa.string()).take(which), "")  # nothing for C4's
+    columns = [start, stop, marks, kinds]
     values = pa.StructArray.from_arrays(columns, fields=list(EDITS_TYPE.value_type))
     counts = np.bincount(spans["row"].to_numpy(), minlength=signals.num_rows)
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
@@ -142,10 +146,10 @@ def _covered(spans: pa.Table, others: pa.Table) -> npt.NDArray[np.bool_]:
     return covered
 
 
-def _evidence(signals: pa.RecordBatch, row: int, failed: Sequence[str]) -> str:
+def _evidence(values: Mapping[str, Sequence[Any]], row: int, failed: Sequence[str]) -> str:
     """The failing measurements, as ``num_words=12; language_score=0.4``."""
-    values = ((name, signals[name][row].as_py()) for name in failed)
-    return "; ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in values)
+    shown = ((name, values[name][row]) for name in failed)
+    return "; ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in shown)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
