@@ -1,9 +1,9 @@
 """Decide which blocks of a page are its main content.
 
 A first model gives each block a probability from its own features and its surroundings', a second one sees what the
-first said around it, and the blocks kept are those that give the page the best F1 to be expected. The models are a
-data file, ``data/block-classifier.npz`` (its card: ``data/block-classifier.md``), and all is done with integers: the
-same page gives the same blocks on every machine.
+first said around it; from the mean of both, the blocks kept are those that give the page the best F1 to be expected.
+The models are a data file, ``data/block-classifier.npz`` (its card: ``data/block-classifier.md``), and all is done with
+integers: the same page gives the same blocks on every machine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from filters.block_features import WordWeights, block_features
 from filters.block_second import P_BITS, second_features
 from filters.block_trees import LEAF_SCALE, Trees, raw_scores
 from filters.html_blocks import HtmlBlocks
-from filters.html_tree import HtmlTree
+from filters.html_tree import HtmlTree, PageError
 
+MAX_BLOCKS: Final = 200_000  # half a kilobyte each; a page of 1 MB has about 2,000
 _TABLE_STEP: Final = LEAF_SCALE // 64  # scores of one entry of the table of probabilities
 _TABLE_HALF: Final = 1024  # entries on each side of a score of 0; beyond log-odds of 16 nothing changes
 _RANKS: Final = 256  # steps of probability that the choice of blocks tells apart
@@ -68,7 +69,12 @@ def choose_blocks(tree: HtmlTree, blocks: HtmlBlocks) -> npt.NDArray[np.bool_]:
 
     Returns:
         bool [num_blocks], True for content. A page with text has content.
+
+    Raises:
+        PageError: There are more than ``MAX_BLOCKS`` blocks.
     """
+    if len(blocks.first_node) > MAX_BLOCKS:
+        raise PageError(f"a page must have at most {MAX_BLOCKS} blocks of text; got {len(blocks.first_node)}")
     chosen: npt.NDArray[np.bool_] = choose_by_model(tree, blocks, load_model())
     return chosen
 
@@ -77,9 +83,11 @@ def choose_blocks(tree: HtmlTree, blocks: HtmlBlocks) -> npt.NDArray[np.bool_]:
 def choose_by_model(tree: HtmlTree, blocks: HtmlBlocks, model: Model) -> npt.NDArray[np.bool_]:
     """``choose_blocks`` with another model."""
     first = block_features(tree, blocks, model.words)
-    p = to_probabilities(raw_scores(model.first, first.matrix), model.p_table)
-    if len(model.second.feature):
-        p = to_probabilities(raw_scores(model.second, second_features(tree, blocks.container, first, p)), model.p_table)
+    scores = raw_scores(model.first, first.matrix)
+    p = to_probabilities(scores, model.p_table)
+    again = raw_scores(model.second, second_features(tree, blocks.container, first, p))
+    # The mean of both looks' log-odds errs less than the second alone: +0.002 word F1 on WCXB, articles the same.
+    p = to_probabilities((scores + again) // 2, model.p_table)
     chosen: npt.NDArray[np.bool_] = best_choice(p, np.maximum(first.size, 1))
     return chosen
 

@@ -24,7 +24,18 @@ from filters.block_context import (
     Weights,
     read_context,
 )
-from filters.block_elements import CELL, CODE, CONTROL, DEFINITION, ITEM, PARAGRAPH, QUOTE, Elements, read_elements
+from filters.block_elements import (
+    CELL,
+    CODE,
+    CONTROL,
+    DEFINITION,
+    ITEM,
+    PARAGRAPH,
+    QUOTE,
+    WORD_BITS,
+    Elements,
+    read_elements,
+)
 from filters.block_text import TOKEN_BITS, BlockText, measure_text, tokens_of
 from filters.html_blocks import HtmlBlocks
 from filters.html_tags import TAGS, TEXT
@@ -75,11 +86,12 @@ _PLACE = (
     "heading_mean_before heading_path_before title_distance"
 )
 PLACE_NAMES: Final = tuple(_PLACE.split())
+PAGE_KINDS: Final = ("forum", "listing", "documentation", "service")  # those that articles are told from
 _PAGE = (
     "page_size page_blocks page_link_ratio page_good_ratio page_cjk_ratio page_h1 page_articles page_p page_li page_tr "
     "page_main_share page_path page_mean"
 )
-PAGE_NAMES: Final = tuple(_PAGE.split())
+PAGE_NAMES: Final = (*_PAGE.split(), *(f"page_is_{kind}" for kind in PAGE_KINDS))
 _NEIGHBOUR = "size link_ratio punctuation_ratio token_mean heading_level own_weight path_sum"
 NEIGHBOUR_NAMES: Final = tuple(f"{name}{shift:+d}" for name in _NEIGHBOUR.split() for shift in SHIFTS)
 _WINDOW = "size link_ratio good_ratio"
@@ -108,11 +120,14 @@ class WordWeights(NamedTuple):
         token: [8192], of the words of a block's text.
         own: [8192], of the words of the element that a block stands in.
         path: [8192], of the words of that element and all around it.
+        page: [len(PAGE_KINDS), 16384], of the different words of a page, those of elements and then those of texts,
+            16 a log-odds of 1 that the page is of a kind.
     """
 
     token: Weights
     own: Weights
     path: Weights
+    page: Weights
 
 
 class BlockFeatures(NamedTuple):
@@ -182,6 +197,7 @@ def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> 
         _group_rows(rows, tree, blocks.container, text, context, kind)
         _place_rows(rows, context.size)
         _page_rows(rows, tree, text, context)
+        _page_kind_rows(rows, elements, text, weights.page)
         _neighbour_rows(rows)
         _window_rows(rows, text, context)
     return BlockFeatures(rows, kind, context.size, context)
@@ -453,6 +469,28 @@ def _page_rows(rows: Features, tree: HtmlTree, text: BlockText, context: Context
     rows[at + 10] = ratio_code(context.sums[GOOD, main], context.sums[SIZE, main]) if main >= 0 else 0
     rows[at + 11] = rows[_ELEMENT_AT + 2].sum() // num_blocks
     rows[at + 12] = rows[21].sum() // num_blocks
+
+
+@njit(cache=True, nogil=True)
+def _page_kind_rows(rows: Features, elements: Elements, text: BlockText, weight: Weights) -> None:
+    at = _PAGE_AT + len(PAGE_NAMES) - len(PAGE_KINDS)
+    for kind, total in enumerate(_page_scores(elements, text, weight)):
+        rows[at + kind] = signed_code(total, 32)
+
+
+@njit(cache=True, nogil=True)
+def _page_scores(elements: Elements, text: BlockText, weight: Weights) -> npt.NDArray[np.int64]:
+    """Sum of the weights of a page's different words for each kind of page."""
+    scores = np.zeros(len(weight), np.int64)
+    is_seen = np.zeros(weight.shape[1], np.bool_)
+    for hashes, start in ((elements.word, 0), (text.token, 1 << WORD_BITS)):
+        for hashed in hashes:
+            word = start + np.int64(hashed)
+            if not is_seen[word]:
+                is_seen[word] = True
+                for kind in range(len(weight)):
+                    scores[kind] += weight[kind, word]
+    return scores
 
 
 @njit(cache=True, nogil=True)

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from filters.block_classifier import Model, make_p_table, to_probabilities
-from filters.block_elements import WORD_BITS, read_elements
-from filters.block_features import BlockFeatures, WordWeights, block_features
+from filters.block_elements import WORD_BITS, Elements, read_elements
+from filters.block_features import PAGE_KINDS, BlockFeatures, WordWeights, block_features
 from filters.block_second import second_features
 from filters.block_text import TOKEN_BITS, measure_text
 from filters.block_trees import Trees, raw_scores
@@ -32,7 +32,7 @@ from pipeline.extraction_gold import GoldPage, read_gold
 from pipeline.symmetric_trees import BoostingConfig, train_trees
 from pipeline.word_weights import WordLists, fit_word_weights
 
-NUM_FOLDS: Final = 5
+NUM_FOLDS: Final = 4
 MAX_TOKENS: Final = 64  # of a block that its weights are fitted on
 FIRST: Final = BoostingConfig(num_trees=160, learning_rate=0.12, seed=1)
 SECOND: Final = BoostingConfig(num_trees=120, learning_rate=0.12, seed=2)
@@ -51,6 +51,14 @@ class LabelledPage(NamedTuple):
     labels: Floats  # [num_blocks], share of the block that is content
     weights: Floats  # [num_blocks]
     fold: int
+
+
+class _Lists(NamedTuple):
+    """Hashed words of a page: of each block's text and elements, and of the page as one row."""
+
+    tokens: WordLists
+    paths: WordLists
+    page: WordLists
 
 
 def label_page(page: GoldPage, reference: str) -> LabelledPage:
@@ -76,7 +84,7 @@ def _weigh(page: GoldPage, labels: npt.NDArray[Any], sizes: npt.NDArray[Any]) ->
 def train_model(pages: Sequence[LabelledPage]) -> Model:
     """Train on all pages given."""
     pages = sorted(pages, key=lambda p: p.page.site)  # a word's sites are counted as they change
-    lists = {id(p): (_token_lists(p), _path_lists(p)) for p in pages}
+    lists = {id(p): _word_lists(p) for p in pages}
     held_out = {fold: [p for p in pages if p.fold != fold] for fold in sorted({p.fold for p in pages})}
     words = {fold: _fit_words(others, lists) for fold, others in held_out.items()}
     features = {id(p): block_features(p.tree, p.blocks, words[p.fold]) for p in pages}
@@ -87,14 +95,24 @@ def train_model(pages: Sequence[LabelledPage]) -> Model:
     return Model(_fit_words(pages, lists), _train_first(pages, features), second, table)
 
 
-def _fit_words(pages: Sequence[LabelledPage], lists: dict[int, tuple[WordLists, WordLists]]) -> WordWeights:
+def _fit_words(pages: Sequence[LabelledPage], lists: dict[int, _Lists]) -> WordWeights:
     labels, weights = _targets(pages)
     numbers = np.unique([p.page.site for p in pages], return_inverse=True)[1]
     sites = np.repeat(numbers, [len(p.labels) for p in pages])
-    tokens, paths = (_join([lists[id(p)][i] for p in pages]) for i in range(2))
+    tokens, paths = _join([lists[id(p)].tokens for p in pages]), _join([lists[id(p)].paths for p in pages])
     token = fit_word_weights(tokens, labels, weights, sites, 1 << TOKEN_BITS, is_mean=True)
     both = fit_word_weights(paths, labels, weights, sites, 2 << WORD_BITS, is_mean=False)
-    return WordWeights(token, both[: 1 << WORD_BITS].copy(), both[1 << WORD_BITS :].copy())
+    words, ones = _join([lists[id(p)].page for p in pages]), np.ones(len(pages))
+    page = [
+        fit_word_weights(words, _is_of(pages, kind), ones, numbers, (1 << WORD_BITS) + (1 << TOKEN_BITS), is_mean=False)
+        for kind in PAGE_KINDS
+    ]
+    return WordWeights(token, both[: 1 << WORD_BITS].copy(), both[1 << WORD_BITS :].copy(), np.array(page))
+
+
+def _is_of(pages: Sequence[LabelledPage], kind: str) -> Floats:
+    types = {kind, "collection", "product"} if kind == "listing" else {kind}
+    return np.array([p.page.page_type in types for p in pages], np.float64)
 
 
 def _train_first(pages: Sequence[LabelledPage], features: dict[int, BlockFeatures]) -> Trees:
@@ -113,15 +131,17 @@ def _targets(pages: Sequence[LabelledPage]) -> tuple[Floats, Floats]:
     return np.concatenate([p.labels for p in pages]), np.concatenate([p.weights for p in pages])
 
 
-def _token_lists(page: LabelledPage) -> WordLists:
+def _word_lists(page: LabelledPage) -> _Lists:
     text = measure_text(page.tree, page.blocks.first_node, page.blocks.stop_node)
-    starts, stops = text.token_start[:-1], text.token_start[1:]
-    return _word_lists([text.token[a : min(b, a + MAX_TOKENS)] for a, b in zip(starts, stops, strict=True)])
-
-
-def _path_lists(page: LabelledPage) -> WordLists:
-    """Words of a block's element, and, moved up by the size of the table, of that element and all around it."""
     elements = read_elements(page.tree, page.blocks.container)
+    starts, stops = text.token_start[:-1], text.token_start[1:]
+    tokens = [text.token[a : min(b, a + MAX_TOKENS)] for a, b in zip(starts, stops, strict=True)]
+    words = np.unique(np.concatenate((elements.word, text.token + np.uint16(1 << WORD_BITS))))
+    return _Lists(_flatten(tokens), _flatten(_path_words(page, elements)), _flatten([words]))
+
+
+def _path_words(page: LabelledPage, elements: Elements) -> list[npt.NDArray[np.uint16]]:
+    """Words of a block's element, and, moved up by the size of the table, of that element and all around it."""
     words = [elements.word[a:b] for a, b in zip(elements.word_start[:-1], elements.word_start[1:], strict=True)]
     lists = []
     for container in page.blocks.container:
@@ -130,10 +150,10 @@ def _path_lists(page: LabelledPage) -> WordLists:
             parts.append(words[node] + np.uint16(1 << WORD_BITS))
             node = page.tree.parent[node]
         lists.append(np.concatenate(parts))
-    return _word_lists(lists)
+    return lists
 
 
-def _word_lists(lists: Sequence[npt.NDArray[np.uint16]]) -> WordLists:
+def _flatten(lists: Sequence[npt.NDArray[np.uint16]]) -> WordLists:
     return WordLists(np.concatenate(lists), np.concatenate(([0], np.cumsum([len(words) for words in lists]))))
 
 

@@ -6,10 +6,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from filters.block_classifier import best_choice, choose_blocks, load_model, make_p_table, to_probabilities
+from filters.block_classifier import MAX_BLOCKS, best_choice, choose_blocks, load_model, make_p_table, to_probabilities
+from filters.block_features import PAGE_KINDS
 from filters.html_blocks import blocks
 from filters.html_text import render
-from filters.html_tree import parse
+from filters.html_tree import PageError, parse
 
 PARAGRAPHS = [
     "The river rose over night, and by the morning, when the first people came out, the lower streets were flooded.",
@@ -54,6 +55,21 @@ def test_a_page_with_text_has_content():
     assert main_text("<a href=x>word</a>") == "word"
 
 
+def test_the_number_of_blocks_is_bounded():
+    tree = parse(b"<p>word" * (MAX_BLOCKS + 1))
+    with pytest.raises(PageError, match=str(MAX_BLOCKS + 1)):
+        choose_blocks(tree, blocks(tree))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bytes_of_any_kind(seed):
+    random = np.random.default_rng(seed)
+    alphabet = np.frombuffer(b'<>/="& pdivaliul;#!-\xe4\xb8\x80\xf0\x00', np.uint8)
+    tree = parse(random.choice(alphabet, 3000).tobytes())
+    found = blocks(tree)
+    assert choose_blocks(tree, found).shape == found.first_node.shape
+
+
 def expected_f1(p: np.ndarray, size: np.ndarray, chosen: np.ndarray) -> float:
     hits = (p * size)[chosen].sum() / 65536
     return 2 * hits / (size[chosen].sum() + (p * size).sum() / 65536)
@@ -78,7 +94,7 @@ def test_the_table_of_probabilities():
 
 def test_the_model_is_what_the_code_expects():
     model = load_model()
-    assert [len(table) for table in model.words] == [8192] * 3
+    assert [table.shape for table in model.words] == [(8192,), (8192,), (8192,), (len(PAGE_KINDS), 16384)]
     assert (model.p_table == make_p_table()).all()
     assert model.first.leaf.dtype == model.second.leaf.dtype == np.int16
 
