@@ -23,7 +23,7 @@ div dl dt em embed fieldset figcaption figure font footer foreignobject form fra
 header hgroup hr html i iframe img input ins kbd keygen label legend li link listing main map mark marquee math menu
 meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext pre progress q
 rb rp rt rtc ruby s samp script search section select slot small source span strike strong style sub summary sup svg
-table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp
+table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr xmp image
 """
 
 TAGS: Final = ("#text", "#unknown", *_NAMES.split())
@@ -52,7 +52,7 @@ TABLE_SCOPE: Final = 1 << 19  # end tags of table parts don't reach across it
 ROW_GROUP: Final = 1 << 20
 
 _MEMBERS: Final = {
-    VOID: "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr",
+    VOID: "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr",
     RAW_TEXT: "iframe noembed noframes plaintext script style textarea title xmp",
     SPECIAL: """address applet area article aside base basefont bgsound blockquote body br button caption center col
         colgroup dd details dir div dl dt embed fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6
@@ -112,11 +112,11 @@ def name_hash(name: str) -> int:
 def _name_table() -> tuple[np.ndarray, np.ndarray]:
     """Open addressing: hashes of names, and their tags; an empty place has tag UNKNOWN."""
     keys, tags = np.zeros(_TABLE_SIZE, np.uint64), np.full(_TABLE_SIZE, UNKNOWN, np.uint8)
-    for name, tag in [*((name, TAGS.index(name)) for name in _NAMES.split()), ("image", TAGS.index("img"))]:
+    for name in _NAMES.split():
         place = name_hash(name) % _TABLE_SIZE
         while tags[place] != UNKNOWN:
             place = (place + 1) % _TABLE_SIZE
-        keys[place], tags[place] = name_hash(name), tag
+        keys[place], tags[place] = name_hash(name), TAGS.index(name)
     return keys, tags
 
 
