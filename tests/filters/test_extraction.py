@@ -144,12 +144,11 @@ def word_f1(text, gold):
     return 2 * common / (sum(found.values()) + sum(wanted.values())) if common else 0.0
 
 
-def test_quality_on_real_articles(shared):
-    """Measured 0.931 on these 91 pages; below 0.92 an option of the engine has changed."""
+@pytest.mark.parametrize(("engine", "low"), [("blocks", 0.97), ("resiliparse", 0.92)])
+def test_quality_on_real_articles(shared, engine, low):
+    """Measured 0.983 and 0.931 on these 91 pages, of which the classifier has learned: a guard, no measurement."""
     folder = shared / "extraction" / "article-extraction-benchmark"
     expected = json.loads(gzip.decompress((folder / "expected.json.gz").read_bytes()))
-    scores = [
-        word_f1(main_text(gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())), gold["text"])
-        for name, gold in sorted(expected.items())
-    ]
-    assert sum(scores) / len(scores) > 0.92
+    pages = {name: gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes()) for name in sorted(expected)}
+    scores = [word_f1(read_page(page, engine=engine).text, expected[name]["text"]) for name, page in pages.items()]
+    assert sum(scores) / len(scores) > low
