@@ -125,10 +125,10 @@ def _read_attributes(
         if name_start < 0 or size > 11 or (size > 6 and size != 8 and size != 11):
             continue
         name = hash_lower(source, name_start, name_stop)
-        if name in (_CLASS, _ID):
+        if name == _CLASS:
+            num_words, signature[node] = _read_class(source, start, end, word, num_words, limit, signature[node])
+        elif name == _ID:
             num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(0))
-            if name == _CLASS:
-                signature[node] = _hash_words(source, start, end, signature[node])
         elif name == _ROLE:
             num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(1))
             flags[node] |= _role_flag(hash_lower(source, start, end))
@@ -157,14 +157,25 @@ def _read_words(
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def _hash_words(source: Bytes, position: int, stop: int, state: np.uint64) -> np.uint64:
-    """Take the words of a class, numbers aside, into a hash."""
+def _read_class(
+    source: Bytes,
+    position: int,
+    stop: int,
+    word: npt.NDArray[np.uint16],
+    count: int,
+    limit: int,
+    signature: np.uint64,
+) -> tuple[int, np.uint64]:
+    """Write the hashes of a class's words as ``_read_words`` does, and take all of them into the signature."""
     while True:
         value, position = next_word(source, position, stop)
         if value == 0:
-            return state
+            return count, signature
         if not _is_number(source, position):
-            state = hash_step(state, value)
+            signature = hash_step(signature, value)
+            if count < limit:
+                word[count] = _word_id(value, np.uint64(0))
+                count += 1
 
 
 @njit(cache=True, nogil=True, forceinline=True)

@@ -121,9 +121,10 @@ def _page_rows(
     rows: Features, level: npt.NDArray[np.uint8], p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> None:
     num_blocks, total = len(p), (p * size).sum()
+    mean = total // size.sum()
     before, last, heading = 0, -1, -1
     for b in range(num_blocks):
-        rows[22, b] = total // size.sum() >> _CODE_SHIFT
+        rows[22, b] = mean >> _CODE_SHIFT
         rows[23, b] = log_code(total >> P_BITS)
         rows[24, b] = ratio_code(before, total)
         rows[25, b] = log_code(b - last) if last >= 0 else 63
