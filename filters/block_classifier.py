@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +48,13 @@ class Model(NamedTuple):
 def load_model() -> Model:
     """Load the model that ships with the package, once a process."""
     path = files("filters").joinpath("data", "block-classifier.npz")
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+    with path.open("rb") as stream:
+        return read_model(stream)
+
+
+def read_model(stream: IO[bytes]) -> Model:
+    """Read a model file, as ``pipeline.train_block_classifier`` writes it."""
+    with np.load(stream, allow_pickle=False) as stored:
         words = WordWeights(*(stored[f"words_{name}"] for name in WordWeights._fields))
         first, second = (Trees(*(stored[f"{look}_{name}"] for name in Trees._fields)) for look in ("first", "second"))
         return Model(words, first, second, stored["p_table"].astype(np.int64))

@@ -36,8 +36,8 @@ NUM_FOLDS: Final = 4
 MAX_TOKENS: Final = 64  # of a block that its weights are fitted on
 FIRST: Final = BoostingConfig(num_trees=160, learning_rate=0.12, seed=1)
 SECOND: Final = BoostingConfig(num_trees=120, learning_rate=0.12, seed=2)
-# How much a page of a source counts: what several labelled by other rules, or a program did, counts less.
-SOURCE_WEIGHTS: Final = {"aeb": 2.0, "wcxb": 1.0, "mh_forum": 1.5, "mh_article": 1.0, "readability": 0.5, "traf": 0.5}
+# How much a page of a source counts: more in small sets, less where a program made the reference.
+SOURCE_WEIGHTS: Final = {"aeb": 2.0, "wcxb": 1.0, "mh_forum": 1.5, "mh_article": 1.0, "readability": 0.5}
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,10 +75,15 @@ def fold_of(site: str) -> int:
 
 
 def _weigh(page: GoldPage, labels: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> tuple[Floats, Floats]:
-    """Labels, and weights: a block costs about its share of the content's words, be it missed or wrongly kept."""
+    """Labels, and weights: a block costs about its share of the content's words, be it missed or wrongly kept.
+
+    Shares are raised to 0.75, so that one long block does not outweigh all headings and captions; a page's weight grows
+    with the root of the sum, so that one with much around its content counts more, but not in proportion.
+    """
     content = max(30.0, float((labels * sizes).sum()))
-    weights = np.minimum((sizes + 1.0) / content, 0.5) ** 0.75
-    return labels.astype(np.float64), weights * SOURCE_WEIGHTS[page.source] * (20 / max(1.0, weights.sum() / 3) ** 0.5)
+    shares = np.minimum((sizes + 1.0) / content, 0.5) ** 0.75
+    scale = 20 / max(1.0, shares.sum() / 3) ** 0.5
+    return labels.astype(np.float64), shares * SOURCE_WEIGHTS[page.source] * scale
 
 
 def train_model(pages: Sequence[LabelledPage]) -> Model:

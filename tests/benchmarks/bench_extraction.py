@@ -2,7 +2,7 @@
 
 From the repository's root, with the extra ``extraction-training``; prints Markdown::
 
-    python tests/benchmarks/bench_extraction.py ../shared/data
+    python tests/benchmarks/bench_extraction.py
 
 Ours is cross-validated: each page is read by a model trained without the pages of its site's fold (a quarter of an hour
 of one core). With ``--shipped`` the shipped model reads the pages, which is fair only for pages it was not trained on.
@@ -33,6 +33,7 @@ from filters.html_tree import parse  # noqa: E402
 from pipeline.extraction_gold import GoldPage, read_gold  # noqa: E402
 from pipeline.train_block_classifier import NUM_FOLDS, fold_of, label_page, train_model  # noqa: E402
 
+DEFAULT: Final = Path(__file__).parents[3] / "shared" / "data"
 OURS: Final = "massivetext, blocks"
 PEERS: Final = {  # name -> argument of contenders/main_text.py, environment
     "resiliparse": ("resiliparse", ""),
@@ -62,7 +63,7 @@ class Row(NamedTuple):
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with extraction/, web-gold/ and warc/")
+    parser.add_argument("data", type=Path, nargs="?", default=DEFAULT, help="folder with extraction/, web-gold/, warc/")
     parser.add_argument("--shipped", action="store_true", help="read with the shipped model; do not train")
     parser.add_argument("--rounds", type=int, default=3, help="passes that the CPU time is the median of")
     arguments = parser.parse_args()
