@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.block_codes import Features, log_code, ratio_code
 from filters.block_context import Context, Ints
-from filters.block_features import NAMES, NUM_ANCESTORS, BlockFeatures, Features, log_code, ratio_code
+from filters.block_features import BlockFeatures
+from filters.block_names import NAMES, NUM_ANCESTORS
 from filters.html_tree import HtmlTree
 
 P_BITS: Final = 16  # probabilities are integers below 2 ** 16

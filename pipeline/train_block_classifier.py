@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from filters.block_classifier import Model, make_p_table, to_probabilities
 from filters.block_elements import WORD_BITS, Elements, read_elements
-from filters.block_features import PAGE_KINDS, BlockFeatures, WordWeights, block_features
+from filters.block_features import BlockFeatures, WordWeights, block_features
+from filters.block_names import PAGE_KINDS
 from filters.block_second import second_features
 from filters.block_text import TOKEN_BITS, measure_text
 from filters.block_trees import Trees, raw_scores

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from filters.block_classifier import MAX_BLOCKS, best_choice, choose_blocks, load_model, make_p_table, to_probabilities
-from filters.block_features import PAGE_KINDS
+from filters.block_names import PAGE_KINDS
 from filters.html_blocks import blocks
 from filters.html_text import render
 from filters.html_tree import PageError, parse

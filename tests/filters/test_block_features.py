@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from filters.block_codes import log_code, ratio_code, signed_code
 from filters.block_elements import FOOTER, HIDDEN, LIST, MAIN, NAV, read_elements
-from filters.block_features import NAMES, PAGE_KINDS, WordWeights, block_features, log_code, ratio_code, signed_code
+from filters.block_features import WordWeights, block_features
+from filters.block_names import NAMES, PAGE_KINDS
 from filters.block_second import SECOND_NAMES, second_features
 from filters.block_text import measure_text
 from filters.html_blocks import blocks
