@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from beam_jobs.shard_map import ShardMap
 from pipeline import storage
 from pipeline.accounting import count_records
+from pipeline.compile_first import compile_kernels
 from pipeline.config import ExtractConfig
 from pipeline.inputs import crawl_inputs, plan_shards
 from pipeline.manifest import Receipt, ShardTask, Workspace
-from pipeline.readers import read_records
+from pipeline.readers import HTML_FORMATS, read_records
 from pipeline.records import Piece, Record
 from pipeline.schema import DOCUMENT_SCHEMA, ID_BYTES, KEPT, RECORD_SCHEMA, document_id
 from pipeline.source_trees import sha256_of
@@ -60,8 +61,15 @@ def run(stage: StageRun) -> None:
     files = [file for file in stage.inputs if "input" in file]  # not the blocklists
     if "crawl" in stage.manifests:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
+    if stage.workers > 1 and stage.runner == "FnApiRunner" and _reads_html(stage):
+        compile_kernels(stage.progress)
     tasks = _bound(stage, plan_shards(stage.recipe, files))
     stage.map_shards(tasks, ExtractText(stage.space, stage.recipe.extract, stage.logs))
+
+
+def _reads_html(stage: StageRun) -> bool:
+    recipe = stage.recipe
+    return recipe.extract.engine == "blocks" and any(part.format in HTML_FORMATS for part in recipe.input)
 
 
 def _bound(stage: StageRun, tasks: Sequence[ShardTask]) -> list[ShardTask]:

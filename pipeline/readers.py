@@ -36,6 +36,7 @@ READERS: Final[dict[str, Reader]] = {
     "parquet": read_parquet,
     "code": read_code,
 }
+HTML_FORMATS: Final = ("warc", "cc-index", "cdxj", "epub")
 
 
 def read_records(piece: Piece, config: ExtractConfig) -> Iterator[Record]:

@@ -31,7 +31,11 @@ def main() -> None:
             Contender("the same, no ASCII letter in the text", "massivetext_filters.py", (cyrillic, "gopher")),
             Contender("massivetext: + MinHash 200 x 13-gram", "massivetext_filters.py", (english, "gopher+minhash")),
             Contender("massivetext: MinHash alone, scan included", "massivetext_filters.py", (english, "minhash")),
-            Contender("massivetext: language id, documents cut to 3,000 characters", "massivetext_filters.py", (english, "language")),
+            Contender(
+                "massivetext: language id, documents cut to 3,000 characters",
+                "massivetext_filters.py",
+                (english, "language"),
+            ),
             Contender("dolma gopher_v1", "dolma_filters.py", (english,), "dolma"),
             Contender("datatrove repetition, then quality", "datatrove_filters.py", (english,), "datatrove"),
         ]
