@@ -26,9 +26,8 @@ from filters.block_page_rows import (
 )
 from filters.block_rows import ancestor_rows, element_rows, main_rows, text_rows
 from filters.block_text import measure_text
-from filters.html_blocks import HtmlBlocks
+from filters.html_blocks import HtmlBlocks, uncounted_page
 from filters.html_tree import HtmlTree
-from filters.uncounted import uncounted
 
 
 class WordWeights(NamedTuple):
@@ -77,7 +76,7 @@ def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> 
     Returns:
         See ``BlockFeatures``; no columns for a page without blocks.
     """
-    tree, blocks = _uncounted(tree, blocks)
+    tree, blocks = uncounted_page(tree, blocks)
     num_blocks = len(blocks.first_node)
     text = measure_text(tree, blocks.first_node, blocks.stop_node)
     elements = read_elements(tree, blocks.container)
@@ -96,21 +95,3 @@ def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> 
         neighbour_rows(rows)
         window_rows(rows, text, context)
     return BlockFeatures(rows, kind, context.size, context)
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def _uncounted(tree: HtmlTree, blocks: HtmlBlocks) -> tuple[HtmlTree, HtmlBlocks]:
-    """The same arrays without reference counts; their owner is a caller outside of compiled code."""
-    tree = HtmlTree(
-        uncounted(tree.source),
-        uncounted(tree.tag),
-        uncounted(tree.parent),
-        uncounted(tree.last),
-        uncounted(tree.start),
-        uncounted(tree.stop),
-        uncounted(tree.depth),
-        uncounted(tree.block),
-    )
-    return tree, HtmlBlocks(
-        uncounted(blocks.first_node), uncounted(blocks.stop_node), uncounted(blocks.container), uncounted(blocks.gap)
-    )

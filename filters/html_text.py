@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from filters.html_blocks import LINE, HtmlBlocks
+from filters.html_blocks import LINE, HtmlBlocks, uncounted_page
 from filters.html_entities import References, references
 from filters.html_stack import MAX_DEPTH, Numbers
 from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
@@ -118,7 +118,7 @@ def _render(
     memory: Numbers,
 ) -> int:
     """Write the kept blocks to ``out``; return the text's length."""
-    tree, blocks, keep = _uncounted_tree(tree), _uncounted_blocks(blocks), uncounted(keep)
+    (tree, blocks), keep = uncounted_page(tree, blocks), uncounted(keep)
     table = References(uncounted(table.keys), uncounted(table.code_points))
     out, state, memory = uncounted(out), uncounted(state), uncounted(memory)
     gap = 0
@@ -129,30 +129,6 @@ def _render(
             _write_block(tree, blocks, block, in_row, table, out, state)
             gap = 0
     return stripped(out, state[LENGTH])
-
-
-@njit(cache=True, nogil=True)
-def _uncounted_tree(tree: HtmlTree) -> HtmlTree:
-    return HtmlTree(
-        uncounted(tree.source),
-        uncounted(tree.tag),
-        uncounted(tree.parent),
-        uncounted(tree.last),
-        uncounted(tree.start),
-        uncounted(tree.stop),
-        uncounted(tree.depth),
-        uncounted(tree.block),
-    )
-
-
-@njit(cache=True, nogil=True)
-def _uncounted_blocks(blocks: HtmlBlocks) -> HtmlBlocks:
-    return HtmlBlocks(
-        uncounted(blocks.first_node),
-        uncounted(blocks.stop_node),
-        uncounted(blocks.container),
-        uncounted(blocks.gap),
-    )
 
 
 # Where a block stands.
