@@ -61,7 +61,7 @@ def run(stage: StageRun) -> None:
     files = [file for file in stage.inputs if "input" in file]  # not the blocklists
     if "crawl" in stage.manifests:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
-    if stage.workers > 1 and stage.runner == "FnApiRunner" and _reads_html(stage):
+    if stage.runner == "FnApiRunner" and _reads_html(stage):
         compile_kernels(stage.progress)
     tasks = _bound(stage, plan_shards(stage.recipe, files))
     stage.map_shards(tasks, ExtractText(stage.space, stage.recipe.extract, stage.logs))
