@@ -50,9 +50,6 @@ class License(NamedTuple):
     is_allowed: bool
 
 
-NO_LICENSE: Final = License("", False)
-
-
 def is_license_file(path: str) -> bool:
     """Whether a path names a licence's text: LICENSE, COPYING, LICENSE-MIT, MIT-LICENSE.txt and their like."""
     name = path.rpartition("/")[2]

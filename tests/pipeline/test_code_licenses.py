@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from license_texts import BSD_2, BSD_3, GPL_NOTICE, ISC, MIT, UNLICENSE
 
-from pipeline.code_licenses import NO_LICENSE, License, TreeLicenses, header_license, identify, is_license_file
+from pipeline.code_licenses import License, TreeLicenses, header_license, identify, is_license_file
 from pipeline.config import ExtractConfig
 from pipeline.spdx_expressions import ExpressionError, permits
 
 ALLOWED = ExtractConfig().licenses
+NO_LICENSE = License("", is_allowed=False)
 
 
 @pytest.mark.parametrize(
