@@ -92,6 +92,8 @@ def list_files(folder: str) -> list[str]:
 def glob(root: str, pattern: str) -> list[str]:
     """Files below ``root`` that match, as sorted paths relative to it with ``/``; ``**`` crosses folders.
 
+    Links to files count: Hugging Face's cache, for one, is made of them.
+
     Raises:
         ValueError: ``root`` holds a wildcard, so that nothing could be relative to it.
     """
@@ -100,7 +102,11 @@ def glob(root: str, pattern: str) -> list[str]:
     filesystem, inner = _filesystem(root)
     base = filesystem._strip_protocol(inner).rstrip("/") + "/"
     found = filesystem.glob(base + pattern, detail=True)
-    return sorted(str(path).removeprefix(base) for path, info in found.items() if info["type"] == "file")
+    return sorted(
+        str(path).removeprefix(base)
+        for path, info in found.items()
+        if info["type"] == "file" or (info.get("islink") and filesystem.isfile(path))
+    )
 
 
 def glob_folders(root: str, pattern: str) -> list[str]:

@@ -175,6 +175,15 @@ def test_fingerprint_reads_first_middle_and_last_mib(tmp_path: Path) -> None:
     assert storage.fingerprint(str(path)) == expected
 
 
+def test_glob_takes_links_to_files(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs/1").write_text("x")
+    (tmp_path / "data-1.txt").symlink_to("blobs/1")
+    (tmp_path / "data-2.txt").symlink_to("nowhere")
+    (tmp_path / "data-3.txt").symlink_to("blobs")
+    assert storage.glob(str(tmp_path), "*.txt") == ["data-1.txt"]
+
+
 def test_glob_is_sorted_and_relative(tmp_path: Path) -> None:
     for name in ("b/2.txt", "a/1.txt", "a/deep/3.txt", "4.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
