@@ -33,7 +33,7 @@ quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieva
 	$(BIN)/massivetext quickstart
 
 test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the long ones
-	$(BIN)/python -m pytest $(if $(SLOW),-m "slow or not slow",-m "not slow")
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(if $(SLOW),-m "slow or not slow",-m "not slow")
 
 bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
 	$(BIN)/python tests/benchmarks/bench_filters.py $(DOCUMENTS)

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.compile_first import compile_kernels
+from pipeline.progress import Progress
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C through to the programs under test: a shell's background job hands it on as ignored."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C through to the programs under test: a shell's background job hands it on as ignored.
+
+    Before several processes share the tests, have the kernels compiled, or each would do it.
+    """
+    if config.getoption("numprocesses", None):
+        compile_kernels(Progress())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
