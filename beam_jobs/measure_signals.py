@@ -19,6 +19,7 @@ from filters.pii import PII_TYPE, pii_spans
 from filters.rule_sets import SIGNALS
 from filters.text import TextScan, scan
 from pipeline.accounting import count_rows
+from pipeline.compile_first import make_first_call
 from pipeline.config import LANGUAGE_PARAGRAPHS, SignalsConfig
 from pipeline.documents import document_shards, read_documents
 from pipeline.manifest import Receipt, ShardTask, Workspace
@@ -26,6 +27,8 @@ from pipeline.schema import ID_BYTES
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
+
+_ONE_DOCUMENT = (pa.array([bytes(ID_BYTES)], pa.binary(ID_BYTES)), pa.array(["One document."], pa.string()))
 
 
 class MeasureSignals(ShardMap):
@@ -39,6 +42,8 @@ def run(stage: StageRun) -> None:
     """Measure every shard of documents."""
     config = stage.recipe.signals
     model_path = stage.inputs[0]["full_path"] if config.language_engine == "fasttext" else ""
+    if stage.runner == "FnApiRunner":
+        make_first_call(stage.progress, stage.stage, lambda: signals_of(*_ONE_DOCUMENT, model_path, config))
     measure = MeasureSignals(stage.space, config, model_path, stage.logs)
     stage.map_shards(document_shards(stage.manifests["extract"]), measure)
 

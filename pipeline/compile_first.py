@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from threading import Timer
 
 from pipeline.progress import Progress, duration
 
 # names in filters.compiling; a process each, near equal in time
 _GROUPS = (("html_text", "text_rules"), ("html_classifier",))
+_LONG_S = 1.5  # more than what is compiled takes to load
 _COMPILE = "import sys; from filters import compiling; [getattr(compiling, name)() for name in sys.argv[1:]]"
 
 
@@ -36,3 +39,20 @@ def compile_kernels(progress: Progress) -> None:
         for process in processes:
             process.terminate()
     progress.finish(f"compiled in {duration(time.monotonic() - started)}")
+
+
+def make_first_call(progress: Progress, stage: str, call: Callable[[], object]) -> None:
+    """Call what every worker will call, here and once: it finds the kernels in Numba's cache, or compiles them.
+
+    Args:
+        progress: Is told when it takes long.
+        stage: Whose kernels they are.
+        call: Does next to nothing once all is compiled.
+    """
+    notice = Timer(_LONG_S, progress.finish, (f"first run on this machine: compiling the kernels of {stage}",))
+    notice.daemon = True
+    notice.start()
+    try:
+        call()
+    finally:
+        notice.cancel()

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def test_what_is_missing_is_compiled_and_said(monkeypatch: pytest.MonkeyPatch, t
 def test_every_name_is_a_function_of_the_module() -> None:
     names = [name for group in compile_first._GROUPS for name in group]
     assert all(callable(getattr(compiling, name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"), [(0.3, "first run on this machine: compiling the kernels of signals"), (0, "")]
+)
+def test_a_first_call_is_made_and_said_when_it_is_long(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, says: str
+) -> None:
+    monkeypatch.setattr(compile_first, "_LONG_S", seconds / 30 or 600)
+    said, calls = io.StringIO(), []
+    compile_first.make_first_call(Progress(said), "signals", lambda: calls.append(time.sleep(seconds)))
+    assert len(calls) == 1
+    assert said.getvalue().strip() == says
 
 
 @pytest.mark.slow
