@@ -11,11 +11,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, NamedTuple, cast
 
-from pipeline.byte_streams import DamagedStreamError, decompressed
+from pipeline.byte_streams import DamagedStreamError, Window, as_stored, decompressed
 from pipeline.decompressors import codec_of
 
-_ZIP_MAGIC = b"PK"
+_ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_ZEROS = bytes(tarfile.BLOCKSIZE)  # a block of which ends a tar; two or more as a rule
+_EXTENSIONS = (  # headers whose content is held: long names, and what else belongs to the header behind them
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+)  # fmt: skip
+_MAX_EXTENSION_BYTES = 1 << 20
 DAMAGE = (  # what the readers of tar and zip raise for bad bytes
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError,
     NotImplementedError, RuntimeError, TypeError, IndexError, OverflowError, struct.error, DamagedStreamError,
@@ -53,59 +58,94 @@ class DamagedArchiveError(Exception):
 def archive_members(stream: IO[bytes]) -> Iterator[ArchiveMember]:
     """Iterate over an archive's members in stored order; format and compression are told by the first bytes.
 
-    Tar: plain, gzip, bzip2, xz, Zstandard, LZ4.
+    Tar: plain, gzip, bzip2, xz, Zstandard, LZ4, in one compressed stream or several. Archives that were joined are read
+    one after the other.
 
     Raises:
-        DamagedArchiveError: After the last member that could be read.
+        DamagedArchiveError: After the last member that could be read; also when the mark of the archive's end is
+            missing, as where a file was cut between two members.
     """
-    codec = codec_of(stream)
     stream.seek(0)
-    if codec is not None and codec.name in ("zstd", "lz4"):  # which tarfile can't undo
-        yield from _tar_members(cast("IO[bytes]", _Unpacked(decompressed(stream))), 0)
-        return
     head = stream.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-    num_bytes = stream.seek(0, 2) if head.endswith(_TAR_MAGIC) or head.startswith(_ZIP_MAGIC) else 0
+    codec = None if head.endswith(_TAR_MAGIC) else codec_of(stream)
+    num_bytes = stream.seek(0, 2) if codec is None else 0
     stream.seek(0)
-    yield from (_zip_members if head.startswith(_ZIP_MAGIC) else _tar_members)(stream, num_bytes)
+    if not head.endswith(_TAR_MAGIC) and head.startswith(_ZIP_MAGICS):
+        yield from _zip_members(stream, num_bytes)
+    else:
+        yield from _tar_members(as_stored(stream) if codec is None else decompressed(stream), num_bytes)
 
 
-class _Unpacked:
-    """The little of a file that tarfile reads a stream by."""
+class _Header(tarfile.TarInfo):
+    """A header of a tar, by which damage is told from the end: ``tarfile`` ends in silence at either."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf == _ZEROS:
+                raise  # the end
+            raise tarfile.ReadError(str(error)) from error
+        if header.type in _EXTENSIONS and header.size > _MAX_EXTENSION_BYTES:
+            raise tarfile.ReadError(f"a header of {header.size} bytes")
+        return header
+
+
+class _Forward:
+    """What ``tarfile`` asks of a file, of a stream that is read once and not held."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._data = chunks, bytearray()
+        self._window = Window(chunks)
+
+    def tell(self) -> int:
+        return self._window.position
+
+    def seek(self, position: int) -> None:
+        window = self._window
+        while window.position < position and window.hold(1):
+            window.drop(min(len(window.data), position - window.position))
 
     def read(self, size: int) -> bytes:
-        while len(self._data) < size and (more := next(self._chunks, b"")):
-            self._data += more
-        data = bytes(self._data[:size])
-        del self._data[:size]
+        window = self._window
+        if not window.hold(size) and window.error:
+            raise DamagedStreamError(window.error)
+        data = bytes(window.data[:size])
+        window.drop(len(data))
         return data
 
+    def has_more(self) -> bool:
+        """Whether anything else than blocks of zeros comes, which are passed over."""
+        window = self._window
+        while window.hold(tarfile.BLOCKSIZE) and window.data.startswith(_ZEROS):
+            window.drop(tarfile.BLOCKSIZE)
+        if window.error:
+            raise DamagedStreamError(window.error)
+        return any(window.data)
 
-def _tar_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
-    offset = 0
+
+def _tar_members(chunks: Iterator[bytes], num_bytes: int) -> Iterator[ArchiveMember]:
+    file, offset, is_first = _Forward(chunks), 0, True
     try:
-        with tarfile.open(fileobj=stream, mode="r|*", errorlevel=2, bufsize=256 * 1024) as archive:
-            for info in archive:
+        while is_first or file.has_more():
+            is_first, offset = False, file.tell()
+            archive = tarfile.TarFile(fileobj=cast("IO[bytes]", file), tarinfo=_Header, encoding="utf-8")
+            while info := archive.next():
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps all headers
                 read = partial(_read_from_tar, archive, info, num_bytes)
                 yield ArchiveMember(info.offset, info.size, _valid(info.name), info.isreg(), read)
-                offset = info.offset_data + -(-info.size // 512) * 512
+                offset = archive.offset
     except DAMAGE as error:
+        offset = min(offset, file.tell())  # the last member's padding may be cut off
         raise DamagedArchiveError(_say(error), offset, max(0, num_bytes - offset)) from error
 
 
 def _read_from_tar(archive: tarfile.TarFile, info: tarfile.TarInfo, num_bytes: int) -> bytes:
-    length = max(0, num_bytes - info.offset)
     try:
         file = archive.extractfile(info)
-        data = file.read() if file else b""
+        return file.read() if file else b""
     except DAMAGE as error:
-        raise DamagedArchiveError(_say(error), info.offset, length) from error
-    if len(data) < info.size:
-        raise DamagedArchiveError("the archive ends inside a member", info.offset, length)
-    return data
+        raise DamagedArchiveError(_say(error), info.offset, max(0, num_bytes - info.offset)) from error
 
 
 def _zip_members(stream: IO[bytes], num_bytes: int) -> Iterator[ArchiveMember]:

@@ -21,7 +21,7 @@ class DamagedStreamError(Exception):
 
 
 def decompressed(stream: IO[bytes]) -> Iterator[bytes]:
-    """Read a file decompressed if it is gzip, bzip2, Zstandard or LZ4 (one or several streams each).
+    """Read a file decompressed if it is gzip, bzip2, xz, Zstandard or LZ4 (one or several streams each).
 
     Args:
         stream: A seekable binary file; it is read from its beginning.

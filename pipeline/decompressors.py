@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import lzma
 import re
 from collections.abc import Callable
 from functools import partial
@@ -38,13 +39,14 @@ class Decompressor(Protocol):
 class Codec(NamedTuple):
     """A compression: how its streams begin, and how one is undone."""
 
-    name: str  # gzip, bzip2, zstd or lz4
+    name: str  # gzip, bzip2, xz, zstd or lz4
     magic: bytes
     start: Callable[[], Decompressor]
 
 
 DECODING_ERRORS: Final[tuple[type[Exception], ...]] = (  # what the decompressors raise for damaged data
     isal_zlib.error,  # type: ignore[assignment]
+    lzma.LZMAError,
     OSError,
     ValueError,
 )
@@ -167,6 +169,7 @@ _CODECS: Final = (
     Codec("bzip2", b"BZh", bz2.BZ2Decompressor),
     Codec("zstd", b"\x28\xb5\x2f\xfd", _Unzstd),
     Codec("lz4", b"\x04\x22\x4d\x18", _Unlz4),
+    Codec("xz", b"\xfd7zX", partial(lzma.LZMADecompressor, lzma.FORMAT_XZ)),
 )
 
 
