@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.block_surroundings import Surroundings
 from filters.html_tags import TAGS, hash_lower, name_hash
-from filters.html_tokens import next_attribute, next_word
-from filters.html_tree import HtmlTree
+from filters.html_tokens import next_attribute
+from filters.html_words import next_word
 from filters.text import FNV_BASIS, FNV_PRIME, Bytes, hash_end, hash_step
+from filters.unaligned import read_bytes
 
 WORD_BITS: Final = 13  # of a word's hash: 8,192 different weights
 MAX_WORDS: Final = 24  # of an element; what follows is not looked at
@@ -45,21 +47,39 @@ def _tag_flags() -> npt.NDArray[np.uint32]:
 _TAG_FLAGS: Final = _tag_flags()
 _ROLE_HASHES: Final = np.array([name_hash(name) for name in _ROLE_FLAGS_BY_NAME], np.uint64)
 _ROLE_FLAGS: Final = np.array(list(_ROLE_FLAGS_BY_NAME.values()), np.uint32)
-_NAMES = "class id role itemprop itemtype style hidden aria-hidden"
-_CLASS, _ID, _ROLE, _PROP, _TYPE, _STYLE, _HIDDEN, _ARIA_HIDDEN = (np.uint64(name_hash(n)) for n in _NAMES.split())
+
+# Attributes that count; the number of the first three is also what parts their words' hashes.
+_ID, _ROLE, _ITEM, _CLASS, _STYLE, _HIDDEN, _ARIA_HIDDEN, _OTHER = range(8)
+_KINDS_BY_NAME: Final = {
+    "class": _CLASS, "id": _ID, "style": _STYLE, "role": _ROLE, "hidden": _HIDDEN, "itemprop": _ITEM,
+    "itemtype": _ITEM, "aria-hidden": _ARIA_HIDDEN,
+}  # fmt: skip
+
+
+def _first_eight(name: str) -> np.uint64:
+    """A name's first eight letters as a number, the first lowest, with blanks behind a shorter one."""
+    return np.uint64(int.from_bytes(name[:8].ljust(8).encode(), "little"))
+
+
+_BLANKS: Final = _first_eight("")  # also the bits that make capitals small
+_DEN: Final = _first_eight("aria-hidden"[8:])
+_ATTRIBUTES: Final = np.array([_first_eight(name) for name in _KINDS_BY_NAME], np.uint64)
+_ATTRIBUTE_SIZES: Final = np.array([len(name) for name in _KINDS_BY_NAME])
+_SIZES: Final = sum({1 << len(name) for name in _KINDS_BY_NAME})
+_ATTRIBUTE_KINDS: Final = np.array(list(_KINDS_BY_NAME.values()))
 _ARTICLE_BODY, _TRUE = np.uint64(name_hash("articlebody")), np.uint64(name_hash("true"))
 _DISPLAY_NONE, _VISIBILITY_HIDDEN = (np.frombuffer(s, np.uint8) for s in (b"display:none", b"visibility:hidden"))
 
 
 class Elements(NamedTuple):
-    """What is known of each element around a block by itself; other nodes have nothing, and are not read.
+    """What is known of each element around a block by itself.
 
     Attributes:
-        flags: uint32 [num_nodes], bits above.
-        signature: uint64 [num_nodes], of tag and class: equal for the items of a list of posts.
+        flags: uint32 [num_elements], bits above.
+        signature: uint64 [num_elements], of tag and class: equal for the items of a list of posts.
         word: uint16 [num_words], hashes of tag, class, id, role, itemprop and itemtype words, in order of the elements;
-            those of node n from word_start[n] to word_start[n + 1].
-        word_start: int32 [num_nodes + 1].
+            those of element e from word_start[e] to word_start[e + 1].
+        word_start: int32 [num_elements + 1].
     """
 
     flags: npt.NDArray[np.uint32]
@@ -69,37 +89,25 @@ class Elements(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def read_elements(tree: HtmlTree, container: npt.NDArray[np.int32]) -> Elements:
-    """Read the attributes of the blocks' elements and of all around them; see ``Elements``."""
-    num_nodes = len(tree.tag)
-    is_around = _around_blocks(tree, container)
-    flags = np.zeros(num_nodes, np.uint32)
-    signature = np.zeros(num_nodes, np.uint64)
-    word_start = np.zeros(num_nodes + 1, np.int32)
-    word = np.empty(8 * num_nodes + MAX_WORDS + 1, np.uint16)
+def read_elements(around: Surroundings) -> Elements:
+    """Read the attributes of the elements around blocks; see ``Elements``."""
+    size = len(around.tag)
+    flags = np.zeros(size, np.uint32)
+    signature = np.zeros(size, np.uint64)
+    word_start = np.zeros(size + 1, np.int32)
+    word = np.empty(8 * size + MAX_WORDS + 1, np.uint16)
     num_words = 0
-    for node in range(num_nodes):
-        if is_around[node]:
-            if num_words + MAX_WORDS >= len(word):
-                word = np.concatenate((word, np.empty(len(word), np.uint16)))
-            word[num_words] = _word_id(np.uint64(tree.tag[node]), FNV_PRIME)
-            flags[node] = _TAG_FLAGS[tree.tag[node]]
-            signature[node] = hash_step(FNV_BASIS, np.uint64(tree.tag[node]))
-            num_words = _read_attributes(tree, node, flags, signature, word, num_words + 1)
-            signature[node] = hash_end(signature[node])
-        word_start[node + 1] = num_words
+    for element in range(size):
+        if num_words + MAX_WORDS >= len(word):
+            word = np.concatenate((word, np.empty(len(word), np.uint16)))
+        tag = np.uint64(around.tag[element])
+        word[num_words] = _word_id(tag, FNV_PRIME)
+        flags[element] = _TAG_FLAGS[tag]
+        signature[element] = hash_step(FNV_BASIS, tag)
+        num_words = _read_attributes(around, element, flags, signature, word, num_words + 1)
+        signature[element] = hash_end(signature[element])
+        word_start[element + 1] = num_words
     return Elements(flags, signature, word[:num_words].copy(), word_start)
-
-
-@njit(cache=True, nogil=True)
-def _around_blocks(tree: HtmlTree, container: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """Which nodes have a block right in them or further down."""
-    is_around = np.zeros(len(tree.tag), np.bool_)
-    for node in container:
-        while node >= 0 and not is_around[node]:
-            is_around[node] = True
-            node = tree.parent[node]
-    return is_around
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -107,40 +115,48 @@ def _word_id(word: np.uint64, kind: np.uint64) -> np.uint16:
     return np.uint16(hash_end(word ^ kind) >> np.uint64(64 - WORD_BITS))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _read_attributes(
-    tree: HtmlTree,
-    node: int,
+    around: Surroundings,
+    element: int,
     flags: npt.NDArray[np.uint32],
     signature: npt.NDArray[np.uint64],
     word: npt.NDArray[np.uint16],
     num_words: int,
 ) -> int:
     """Read one element's attributes into its flags, its signature and the words; return the number of words."""
-    source, position, stop = tree.source, tree.start[node], tree.stop[node]
+    source, position, stop = around.source, around.start[element], around.stop[element]
     limit = num_words + MAX_WORDS - 1
     while position < stop:
         name_start, name_stop, start, end, position = next_attribute(source, position, stop)
-        size = name_stop - name_start
-        if name_start < 0 or size > 11 or (size > 6 and size != 8 and size != 11):
-            continue
-        name = hash_lower(source, name_start, name_stop)
-        if name == _CLASS:
-            num_words, signature[node] = _read_class(source, start, end, word, num_words, limit, signature[node])
-        elif name == _ID:
-            num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(0))
-        elif name == _ROLE:
-            num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(1))
-            flags[node] |= _role_flag(hash_lower(source, start, end))
-        elif name in (_PROP, _TYPE):
-            num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(2))
-            flags[node] |= BODY if hash_lower(source, start, end) == _ARTICLE_BODY else 0
-        elif _hides(source, name, start, end):
-            flags[node] |= HIDDEN
+        kind = _kind_of_name(source, name_start, name_stop - name_start) if name_start >= 0 else _OTHER
+        if kind == _CLASS:
+            num_words, signature[element] = _read_class(source, start, end, word, num_words, limit, signature[element])
+        elif kind in (_ID, _ROLE, _ITEM):
+            num_words = _read_words(source, start, end, word, num_words, limit, np.uint64(kind))
+            if kind == _ROLE:
+                flags[element] |= _role_flag(hash_lower(source, start, end))
+            elif kind == _ITEM and hash_lower(source, start, end) == _ARTICLE_BODY:
+                flags[element] |= BODY
+        elif kind != _OTHER and _hides(source, kind, start, end):
+            flags[element] |= HIDDEN
     return num_words
 
 
 @njit(cache=True, nogil=True, forceinline=True)
+def _kind_of_name(source: Bytes, start: int, size: int) -> int:
+    """Which of the attributes that count this is, by its first eight letters in any case and its size."""
+    if not 1 << min(size, 63) & _SIZES:
+        return _OTHER
+    name = read_bytes(source, start, min(size, 8)) | _BLANKS
+    for kind in range(len(_ATTRIBUTES)):
+        if name == _ATTRIBUTES[kind] and size == _ATTRIBUTE_SIZES[kind]:
+            is_whole = size <= 8 or (read_bytes(source, start + 8, 3) | _BLANKS) == _DEN
+            return int(_ATTRIBUTE_KINDS[kind]) if is_whole else _OTHER
+    return _OTHER
+
+
+@njit(cache=True, nogil=True)
 def _read_words(
     source: Bytes, position: int, stop: int, word: npt.NDArray[np.uint16], count: int, limit: int, kind: np.uint64
 ) -> int:
@@ -194,11 +210,11 @@ def _role_flag(role: np.uint64) -> np.uint32:
 
 
 @njit(cache=True, nogil=True)
-def _hides(source: Bytes, name: np.uint64, start: int, stop: int) -> bool:
+def _hides(source: Bytes, kind: int, start: int, stop: int) -> bool:
     """Whether an attribute hides its element: ``hidden``, ``aria-hidden``, or a style that does."""
-    if name == _STYLE:
+    if kind == _STYLE:
         return bool(_has_rule(source, start, stop, _DISPLAY_NONE) or _has_rule(source, start, stop, _VISIBILITY_HIDDEN))
-    return bool(name == _HIDDEN or (name == _ARIA_HIDDEN and hash_lower(source, start, stop) == _TRUE))
+    return bool(kind == _HIDDEN or hash_lower(source, start, stop) == _TRUE)
 
 
 @njit(cache=True, nogil=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from filters.block_codes import Features
-from filters.block_context import Context, Ints, Weights, read_context
-from filters.block_elements import read_elements
+from filters.block_context import Context, Weights, read_context
+from filters.block_elements import Elements, read_elements
 from filters.block_names import NUM_FEATURES
 from filters.block_page_rows import (
     group_rows,
@@ -25,9 +25,11 @@ from filters.block_page_rows import (
     window_rows,
 )
 from filters.block_rows import ancestor_rows, element_rows, main_rows, text_rows
-from filters.block_text import measure_text
-from filters.html_blocks import HtmlBlocks, uncounted_page
+from filters.block_surroundings import Ints, Surroundings, around_blocks
+from filters.block_text import BlockText, measure_text
+from filters.html_blocks import HtmlBlocks
 from filters.html_tree import HtmlTree
+from filters.uncounted import uncounted
 
 
 class WordWeights(NamedTuple):
@@ -54,13 +56,13 @@ class BlockFeatures(NamedTuple):
         matrix: uint8 [NUM_FEATURES, num_blocks], rows in the order of ``NAMES``.
         kind: int32 [num_blocks], number of the block's kind: blocks of a kind stand in elements of the same tags and
             classes, three levels up.
-        size: int32 [num_blocks], words.
-        context: The elements' sums, for the model's second look.
+        around: The elements around the blocks.
+        context: What is known of them and of the blocks, for the model's second look.
     """
 
     matrix: Features
     kind: Ints
-    size: Ints
+    around: Surroundings
     context: Context
 
 
@@ -76,22 +78,38 @@ def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> 
     Returns:
         See ``BlockFeatures``; no columns for a page without blocks.
     """
-    tree, blocks = uncounted_page(tree, blocks)
-    num_blocks = len(blocks.first_node)
+    tree, blocks, weights = uncounted(tree), uncounted(blocks), uncounted(weights)
     text = measure_text(tree, blocks.first_node, blocks.stop_node)
-    elements = read_elements(tree, blocks.container)
-    context = read_context(tree, blocks.first_node, blocks.container, text, elements, weights.own, weights.path)
-    rows = np.zeros((NUM_FEATURES, num_blocks), np.uint8)
-    kind = number_kinds(tree, blocks.container, elements.signature)
-    if num_blocks:
-        text_rows(rows, tree, text, context, weights.token)
-        element_rows(rows, tree, blocks.container, elements, context)
-        ancestor_rows(rows, blocks.container, context)
-        main_rows(rows, tree, blocks.container, context)
-        group_rows(rows, tree, blocks.container, text, context, kind)
-        place_rows(rows, context.size)
-        page_rows(rows, tree, text, context)
-        page_kind_rows(rows, elements, text, weights.page)
-        neighbour_rows(rows)
-        window_rows(rows, text, context)
-    return BlockFeatures(rows, kind, context.size, context)
+    around = around_blocks(tree, blocks)
+    elements = read_elements(uncounted(around))
+    context = read_context(around, text, elements, weights.own, weights.path)
+    kind = number_kinds(around, elements.signature)
+    matrix = np.zeros((NUM_FEATURES, len(kind)), np.uint8)
+    if len(kind):
+        _fill(matrix, tree, around, text, elements, context, kind, weights)
+    return BlockFeatures(matrix, kind, around, context)
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    matrix: Features,
+    tree: HtmlTree,
+    around: Surroundings,
+    text: BlockText,
+    elements: Elements,
+    context: Context,
+    kind: Ints,
+    weights: WordWeights,
+) -> None:
+    rows, around, text, elements = uncounted(matrix), uncounted(around), uncounted(text), uncounted(elements)
+    context, kind = uncounted(context), uncounted(kind)
+    text_rows(rows, tree, text, context, weights.token)
+    element_rows(rows, around, elements, context)
+    ancestor_rows(rows, around, context)
+    main_rows(rows, around, context)
+    group_rows(rows, around, text, context, kind)
+    place_rows(rows, context.size)
+    page_rows(rows, around, text, context)
+    page_kind_rows(rows, elements, text, weights.page)
+    neighbour_rows(rows)
+    window_rows(rows, text, context)

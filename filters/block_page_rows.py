@@ -14,8 +14,9 @@ from numba import njit
 
 from filters import block_text as counted
 from filters.block_codes import Features, log_code, ratio_code, signed_code
-from filters.block_context import BLOCKS, GOOD, LINKED, SIZE, TOKENS, Context, Ints, Weights
+from filters.block_context import GOOD, LINKED, SIZE, TOKENS, Context, Weights
 from filters.block_elements import WORD_BITS, Elements
+from filters.block_groups import first_of_equals
 from filters.block_names import (
     ELEMENT_AT,
     GROUP_AT,
@@ -30,9 +31,9 @@ from filters.block_names import (
     WINDOW_AT,
     WINDOWS,
 )
+from filters.block_surroundings import Ints, Surroundings
 from filters.block_text import BlockText
 from filters.html_tags import TAGS
-from filters.html_tree import HtmlTree
 from filters.text import hash_end, hash_step
 
 _H1, _ARTICLE, _P, _LI, _TR = (TAGS.index(name) for name in ("h1", "article", "p", "li", "tr"))
@@ -43,51 +44,46 @@ _NEIGHBOUR_ROWS: Final = np.array([NAMES.index(name) for name in NEIGHBOUR_OF.sp
 
 
 @njit(cache=True, nogil=True)
-def number_kinds(tree: HtmlTree, container: Ints, signature: npt.NDArray[np.uint64]) -> Ints:
+def number_kinds(around: Surroundings, signature: npt.NDArray[np.uint64]) -> Ints:
     """Number of each block's kind, int32 [num_blocks]: equal for the same signatures three levels up."""
-    keys = np.empty(len(container), np.uint64)
-    for b in range(len(container)):
-        node, state = container[b], np.uint64(0)
+    keys = np.empty(len(around.container), np.uint64)
+    for b in range(len(keys)):
+        element, state = around.container[b], np.uint64(0)
         for _ in range(3):
-            if node >= 0:
-                state = hash_step(state, signature[node])
-                node = tree.parent[node]
+            if element >= 0:
+                state = hash_step(state, signature[element])
+                element = around.parent[element]
         keys[b] = hash_end(state)
-    order = np.argsort(keys)
-    kind = np.zeros(len(container), np.int32)
-    number = -1
-    for i in range(len(order)):
-        if i == 0 or keys[order[i]] != keys[order[i - 1]]:
-            number += 1
-        kind[order[i]] = number
+    kind: Ints = first_of_equals(keys)
     return kind
 
 
 @njit(cache=True, nogil=True)
-def group_rows(rows: Features, tree: HtmlTree, container: Ints, text: BlockText, context: Context, kind: Ints) -> None:
+def group_rows(rows: Features, around: Surroundings, text: BlockText, context: Context, kind: Ints) -> None:
     """Repeated siblings around a block, and the blocks of its kind anywhere on the page."""
     num_blocks = rows.shape[1]
-    sums = np.zeros((5, num_blocks), np.int64)
+    sums = np.zeros((num_blocks, 5), np.int64)
     for b in range(num_blocks):
-        sums[0, kind[b]] += 1
-        sums[1, kind[b]] += context.size[b]
-        sums[2, kind[b]] += text.token_start[b + 1] - text.token_start[b]
-        sums[3, kind[b]] += text.counts[counted.LINK_WORDS, b]
-        sums[4, kind[b]] += context.good[b]
+        k = kind[b]
+        sums[k, 0] += 1
+        sums[k, 1] += context.size[b]
+        sums[k, 2] += text.token_start[b + 1] - text.token_start[b]
+        sums[k, 3] += text.counts[counted.LINK_WORDS, b]
+        sums[k, 4] += context.good[b]
     for b in range(num_blocks):
         for which in range(2):
-            node = (context.near_group if which == 0 else context.far_group)[container[b]]
-            if node >= 0:
-                at, parent = GROUP_AT + 4 * which, max(0, tree.parent[node])
-                rows[at, b] = log_code(context.group[node])
-                rows[at + 1, b] = log_code(context.sums[SIZE, node])
+            element = (context.near_group if which == 0 else context.far_group)[around.container[b]]
+            if element >= 0:
+                at, parent = GROUP_AT + 4 * which, max(0, around.parent[element])
+                rows[at, b] = log_code(context.group[element])
+                rows[at + 1, b] = log_code(context.sums[SIZE, element])
                 rows[at + 2, b] = log_code(context.sums[SIZE, parent])
                 rows[at + 3, b] = ratio_code(context.sums[LINKED, parent], context.sums[TOKENS, parent])
         at, k = GROUP_AT + 8, kind[b]
-        rows[at, b] = log_code(sums[0, k])
-        rows[at + 1, b] = log_code(sums[1, k] // sums[0, k])
-        rows[at + 2, b] = ratio_code(sums[3, k], sums[2, k])
-        rows[at + 3, b] = ratio_code(sums[4, k], sums[1, k])
+        rows[at, b] = log_code(sums[k, 0])
+        rows[at + 1, b] = log_code(sums[k, 1] // sums[k, 0])
+        rows[at + 2, b] = ratio_code(sums[k, 3], sums[k, 2])
+        rows[at + 3, b] = ratio_code(sums[k, 4], sums[k, 1])
         rows[at + 4, b] = 1 if b and kind[b - 1] == k else 0
 
 
@@ -122,12 +118,12 @@ def place_rows(rows: Features, size: Ints) -> None:
 
 
 @njit(cache=True, nogil=True)
-def page_rows(rows: Features, tree: HtmlTree, text: BlockText, context: Context) -> None:
+def page_rows(rows: Features, around: Surroundings, text: BlockText, context: Context) -> None:
     """Numbers of the whole page, the same for all its blocks."""
     num_blocks, at = rows.shape[1], PAGE_AT
     tags = np.zeros(256, np.int32)
-    for node in range(len(tree.tag)):
-        tags[tree.tag[node]] += context.sums[BLOCKS, node] > 0
+    for tag in around.tag:
+        tags[tag] += 1
     size, main = context.sums[SIZE, 0], context.candidates[0]
     rows[at] = log_code(size)
     rows[at + 1] = log_code(num_blocks)

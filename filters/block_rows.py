@@ -8,20 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from filters import block_text as counted
 from filters.block_codes import Features, log_code, ratio_code, signed_code
-from filters.block_context import BLOCKS, GOOD, LINKED, SIZE, TOKENS, Context, Ints, Weights
+from filters.block_context import BLOCKS, GOOD, LINKED, SIZE, TOKENS, Context, Weights
 from filters.block_elements import CELL, CODE, CONTROL, DEFINITION, ITEM, PARAGRAPH, QUOTE, Elements
+from filters.block_groups import count_equals, first_of_equals
 from filters.block_names import ANCESTOR_AT, ELEMENT_AT, MAIN_AT, NUM_ANCESTORS, NUM_FLAGS
+from filters.block_surroundings import Surroundings
 from filters.block_text import TOKEN_BITS, BlockText, tokens_of
 from filters.html_tags import TAGS, TEXT
 from filters.html_tree import HtmlTree
 from filters.text import Bytes
 
 _H1, _H6, _TITLE = TAGS.index("h1"), TAGS.index("h6"), TAGS.index("title")
+_PLACE: Final = 6  # of a block in its ancestor, among the eight rows of a level
 _OWN_FLAGS: Final = np.array([ITEM, CELL, PARAGRAPH, QUOTE, CODE, DEFINITION, CONTROL], np.uint32)
 
 
@@ -29,7 +31,7 @@ _OWN_FLAGS: Final = np.array([ITEM, CELL, PARAGRAPH, QUOTE, CODE, DEFINITION, CO
 def text_rows(rows: Features, tree: HtmlTree, text: BlockText, context: Context, weight: Weights) -> None:
     """A block's own text: how much, what characters, its words' weights, and whether the title has it too."""
     counts = text.counts
-    repeats = _count_repeats(text.text_hash)
+    repeats = count_equals(first_of_equals(text.text_hash))
     title = _title_tokens(tree)
     title_size = title.sum()
     for b in range(rows.shape[1]):
@@ -88,89 +90,87 @@ def _title_tokens(tree: HtmlTree) -> Bytes:
 
 
 @njit(cache=True, nogil=True)
-def _count_repeats(text_hash: npt.NDArray[np.uint64]) -> Ints:
-    """How often each block's text occurs on the page."""
-    order = np.argsort(text_hash)
-    repeats = np.empty(len(order), np.int32)
-    start = 0
-    for i in range(len(order)):
-        if text_hash[order[i]] != text_hash[order[start]]:
-            start = i
-        if i + 1 == len(order) or text_hash[order[i + 1]] != text_hash[order[start]]:
-            for k in range(start, i + 1):
-                repeats[order[k]] = i + 1 - start
-    return repeats
-
-
-@njit(cache=True, nogil=True)
 def heading_level(tag: int) -> int:
     """1 to 6 for h1 to h6, else 0."""
     return tag - _H1 + 1 if _H1 <= tag <= _H6 else 0
 
 
 @njit(cache=True, nogil=True)
-def element_rows(rows: Features, tree: HtmlTree, container: Ints, elements: Elements, context: Context) -> None:
+def element_rows(rows: Features, around: Surroundings, elements: Elements, context: Context) -> None:
     """The element a block stands in, and what it inherits: kinds and weights of names."""
     at = ELEMENT_AT
     for b in range(rows.shape[1]):
-        node = container[b]
-        parent = tree.parent[node]
-        level = heading_level(tree.tag[node])
+        element = around.container[b]
+        parent = around.parent[element]
+        level = heading_level(around.tag[element])
         if level == 0 and parent >= 0:
-            level = heading_level(tree.tag[parent])
+            level = heading_level(around.tag[parent])
         rows[at, b] = level
-        rows[at + 1, b] = signed_code(context.own[node], 4)
-        rows[at + 2, b] = signed_code(context.path_sum[node], 8)
-        rows[at + 3, b] = signed_code(context.path_low[node], 4)
-        rows[at + 4, b] = signed_code(context.path_high[node], 4)
+        rows[at + 1, b] = signed_code(context.own[element], 4)
+        rows[at + 2, b] = signed_code(context.path_sum[element], 8)
+        rows[at + 3, b] = signed_code(context.path_low[element], 4)
+        rows[at + 4, b] = signed_code(context.path_high[element], 4)
         rows[at + 5, b] = signed_code(context.path[parent], 4) if parent >= 0 else 32
-        rows[at + 6, b] = min(63, tree.depth[node])
+        rows[at + 6, b] = min(63, around.depth[element])
         for i in range(len(_OWN_FLAGS)):
-            rows[at + 7 + i, b] = 1 if elements.flags[node] & _OWN_FLAGS[i] else 0
+            rows[at + 7 + i, b] = 1 if elements.flags[element] & _OWN_FLAGS[i] else 0
         for i in range(NUM_FLAGS):
-            rows[at + 14 + i, b] = (context.flags[node] >> np.uint32(i)) & np.uint32(1)
+            rows[at + 14 + i, b] = (context.flags[element] >> np.uint32(i)) & np.uint32(1)
 
 
 @njit(cache=True, nogil=True)
-def ancestor_rows(rows: Features, container: Ints, context: Context) -> None:
+def ancestor_rows(rows: Features, around: Surroundings, context: Context) -> None:
     """Sums over the element a block stands in, and over those around it that hold more."""
-    sums = context.sums
+    codes = _element_codes(context)
     for b in range(rows.shape[1]):
-        node = container[b]
+        element = around.container[b]
         for level in range(NUM_ANCESTORS):
-            if node < 0:
+            if element < 0:
                 break
             at = ANCESTOR_AT + 8 * level
-            num_blocks, size = sums[BLOCKS, node], sums[SIZE, node]
-            rows[at, b] = log_code(num_blocks)
-            rows[at + 1, b] = log_code(size)
-            rows[at + 2, b] = ratio_code(sums[LINKED, node], sums[TOKENS, node])
-            rows[at + 3, b] = ratio_code(sums[GOOD, node], size)
-            rows[at + 4, b] = ratio_code(sums[GOOD, node], sums[GOOD, 0])
-            rows[at + 5, b] = signed_code(context.path[node], 4)
-            rows[at + 6, b] = ratio_code(b - context.block_start[node], num_blocks)
-            rows[at + 7, b] = log_code(size // max(1, num_blocks))
-            node = context.up[node]
+            for i in range(8):
+                rows[at + i, b] = codes[element, i]
+            rows[at + _PLACE, b] = ratio_code(b - around.first_block[element], context.sums[BLOCKS, element])
+            element = context.up[element]
 
 
 @njit(cache=True, nogil=True)
-def main_rows(rows: Features, tree: HtmlTree, container: Ints, context: Context) -> None:
+def _element_codes(context: Context) -> Features:
+    """What ``ancestor_rows`` says of each element, uint8 [num_elements, 8]; all but the block's place in it."""
+    sums = context.sums
+    codes = np.zeros((len(context.up), 8), np.uint8)
+    for element in range(len(codes)):
+        num_blocks, size = sums[BLOCKS, element], sums[SIZE, element]
+        codes[element, 0] = log_code(num_blocks)
+        codes[element, 1] = log_code(size)
+        codes[element, 2] = ratio_code(sums[LINKED, element], sums[TOKENS, element])
+        codes[element, 3] = ratio_code(sums[GOOD, element], size)
+        codes[element, 4] = ratio_code(sums[GOOD, element], sums[GOOD, 0])
+        codes[element, 5] = signed_code(context.path[element], 4)
+        codes[element, 7] = log_code(size // max(1, num_blocks))
+    return codes
+
+
+@njit(cache=True, nogil=True)
+def main_rows(rows: Features, around: Surroundings, context: Context) -> None:
     """Where a block is relative to the page's likely main elements."""
     top_score = context.score.max()
     for i in range(3):
         main, at = context.candidates[i], MAIN_AT + 4 * i
         if main < 0:
             continue
-        start = context.block_start[main]
+        start = around.first_block[main]
         stop = start + context.sums[BLOCKS, main]
+        share = ratio_code(context.sums[SIZE, main], context.sums[SIZE, 0])
         for b in range(rows.shape[1]):
-            node = container[b]
-            is_inside = main <= node < tree.last[main]
-            rows[at, b] = 1 if is_inside else 0 if node < main else 2
+            element = around.container[b]
+            is_inside = main <= element < around.last[main]
+            rows[at, b] = 1 if is_inside else 0 if element < main else 2
             rows[at + 1, b] = 0 if is_inside else log_code(start - b if b < start else b - stop + 1)
-            rows[at + 2, b] = ratio_code(context.sums[SIZE, main], context.sums[SIZE, 0])
-            rows[at + 3, b] = min(63, tree.depth[node] - tree.depth[main]) if is_inside else 63
+            rows[at + 2, b] = share
+            rows[at + 3, b] = min(63, around.depth[element] - around.depth[main]) if is_inside else 63
     for b in range(rows.shape[1]):
-        parent = max(0, tree.parent[container[b]])
-        rows[MAIN_AT + 12, b] = ratio_code(max(context.score[container[b]], context.score[parent]), top_score)
-        rows[MAIN_AT + 13, b] = ratio_code(context.best_score[container[b]], top_score)
+        element = around.container[b]
+        parent = max(0, around.parent[element])
+        rows[MAIN_AT + 12, b] = ratio_code(max(context.score[element], context.score[parent]), top_score)
+        rows[MAIN_AT + 13, b] = ratio_code(context.best_score[element], top_score)

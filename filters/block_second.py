@@ -9,10 +9,11 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.block_codes import Features, log_code, ratio_code
-from filters.block_context import Context, Ints
+from filters.block_context import Context
 from filters.block_features import BlockFeatures
 from filters.block_names import NAMES, NUM_ANCESTORS
-from filters.html_tree import HtmlTree
+from filters.block_surroundings import Ints, Surroundings
+from filters.uncounted import uncounted
 
 P_BITS: Final = 16  # probabilities are integers below 2 ** 16
 _CODE_SHIFT: Final = P_BITS - 6
@@ -33,29 +34,32 @@ _LEVEL_ROW: Final = NAMES.index("heading_level")
 
 
 @njit(cache=True, nogil=True)
-def second_features(tree: HtmlTree, container: Ints, first: BlockFeatures, p: npt.NDArray[np.int64]) -> Features:
+def second_features(first: BlockFeatures, p: npt.NDArray[np.int64]) -> Features:
     """Add the second look's rows to the first's.
 
     Args:
-        tree: The page.
-        container: int32 [num_blocks], the element of each block.
         first: The first look's features.
         p: int64 [num_blocks], the first model's probabilities, 0 to 65,535.
 
     Returns:
         uint8 [NUM_SECOND + NUM_FEATURES, num_blocks], the new rows first.
     """
-    num_blocks = len(p)
-    rows = np.zeros((NUM_SECOND + len(first.matrix), num_blocks), np.uint8)
-    rows[NUM_SECOND:] = first.matrix
-    if num_blocks:
-        size = np.maximum(first.size, 1).astype(np.int64)
-        rows[0] = p >> _CODE_SHIFT
-        _neighbour_rows(rows, p, size)
-        _element_rows(rows, tree, container, first.context, p, size)
-        _kind_rows(rows, first.kind, p, size)
-        _page_rows(rows, first.matrix[_LEVEL_ROW], p, size)
-    return rows
+    matrix = np.empty((NUM_SECOND + len(first.matrix), len(p)), np.uint8)
+    matrix[:NUM_SECOND] = 0
+    matrix[NUM_SECOND:] = first.matrix
+    if len(p):
+        _fill(matrix, first, p, np.maximum(first.context.size, 1).astype(np.int64))
+    return matrix
+
+
+@njit(cache=True, nogil=True)
+def _fill(matrix: Features, first: BlockFeatures, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> None:
+    rows, first, p, size = uncounted(matrix), uncounted(first), uncounted(p), uncounted(size)
+    rows[0] = p >> _CODE_SHIFT
+    _neighbour_rows(rows, p, size)
+    _element_rows(rows, first.around, first.context, p, size)
+    _kind_rows(rows, first.kind, p, size)
+    _page_rows(rows, first.matrix[_LEVEL_ROW], p, size)
 
 
 @njit(cache=True, nogil=True)
@@ -75,35 +79,41 @@ def _neighbour_rows(rows: Features, p: npt.NDArray[np.int64], size: npt.NDArray[
 
 @njit(cache=True, nogil=True)
 def _element_rows(
-    rows: Features,
-    tree: HtmlTree,
-    container: Ints,
-    context: Context,
-    p: npt.NDArray[np.int64],
-    size: npt.NDArray[np.int64],
+    rows: Features, around: Surroundings, context: Context, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> None:
     """Mean probability in the elements around a block, and their share of the page's content."""
-    num_nodes = len(tree.tag)
-    mass, sizes = np.zeros(num_nodes, np.int64), np.zeros(num_nodes, np.int64)
+    codes = _element_codes(around, p, size)
     for b in range(len(p)):
-        mass[container[b]] += p[b] * size[b]
-        sizes[container[b]] += size[b]
-    for node in range(num_nodes - 1, 0, -1):
-        if sizes[node]:
-            mass[tree.parent[node]] += mass[node]
-            sizes[tree.parent[node]] += sizes[node]
-    for b in range(len(p)):
-        node = container[b]
+        element = around.container[b]
+        group = context.near_group[element]
         for level in range(NUM_ANCESTORS):
-            if node < 0:
+            if element < 0:
                 break
-            rows[10 + 2 * level, b] = mass[node] // sizes[node] >> _CODE_SHIFT
-            rows[11 + 2 * level, b] = ratio_code(mass[node], mass[0])
-            node = context.up[node]
-        node = context.near_group[container[b]]
-        if node >= 0:
-            rows[28, b] = mass[node] // sizes[node] >> _CODE_SHIFT
-            rows[29, b] = mass[tree.parent[node]] // sizes[tree.parent[node]] >> _CODE_SHIFT
+            rows[10 + 2 * level, b] = codes[element, 0]
+            rows[11 + 2 * level, b] = codes[element, 1]
+            element = context.up[element]
+        if group >= 0:
+            rows[28, b] = codes[group, 0]
+            rows[29, b] = codes[around.parent[group], 0]
+
+
+@njit(cache=True, nogil=True)
+def _element_codes(around: Surroundings, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> Features:
+    """Mean probability in each element, and its share of the page's content: uint8 [num_elements, 2]."""
+    num_elements = len(around.tag)
+    mass, sizes = np.zeros(num_elements, np.int64), np.zeros(num_elements, np.int64)
+    for b in range(len(p)):
+        mass[around.container[b]] += p[b] * size[b]
+        sizes[around.container[b]] += size[b]
+    codes = np.empty((num_elements, 2), np.uint8)
+    for element in range(num_elements - 1, -1, -1):
+        codes[element, 0] = np.uint64(mass[element]) // np.uint64(sizes[element]) >> np.uint64(_CODE_SHIFT)
+        if element:
+            mass[around.parent[element]] += mass[element]
+            sizes[around.parent[element]] += sizes[element]
+    for element in range(num_elements):
+        codes[element, 1] = ratio_code(mass[element], mass[0])
+    return codes
 
 
 @njit(cache=True, nogil=True)

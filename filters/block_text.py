@@ -15,7 +15,10 @@ from numba import njit
 
 from filters.html_tags import TAGS, TEXT
 from filters.html_tree import HtmlTree
+from filters.html_words import ZEROS, digit_flags, hash_block, letter_flags, lower_case, num_first, num_flags
 from filters.text import FNV_BASIS, Bytes, hash_end, hash_step
+from filters.unaligned import read_bytes
+from filters.uncounted import uncounted
 
 Counts = npt.NDArray[np.int32]
 
@@ -25,6 +28,7 @@ LINKS, INLINE, IMAGES, BREAKS, CONTROLS, FIRST, LAST, BOLD_WORDS = range(11, 19)
 NUM_COUNTS: Final = 19
 
 TOKEN_BITS: Final = 13  # of a token's hash: 8,192 different weights
+_TOKEN_SHIFT: Final = np.uint64(64 - TOKEN_BITS)
 _TAG_A, _TAG_BR, _TAG_IMG = TAGS.index("a"), TAGS.index("br"), TAGS.index("img")
 _IS_CONTROL = np.array([name in {"input", "select", "textarea", "button", "label"} for name in TAGS])
 _IS_BOLD = np.array([name in {"b", "strong"} for name in TAGS])
@@ -51,13 +55,15 @@ def _kinds() -> Bytes:
 
 
 _KINDS: Final = _kinds()
+_COUNTED_AS: Final = np.full(12, NUM_COUNTS)  # the row that counts a kind of character; those of no row in one behind
+_COUNTED_AS[[_COMMA, _END, _COLON, _SYMBOL, _IDEOGRAPH]] = COMMAS, SENTENCE_ENDS, COLONS, SYMBOLS, CJK
 
 
 class BlockText(NamedTuple):
     """Measures of each block's text.
 
     Attributes:
-        counts: int32 [NUM_COUNTS, num_blocks]; FIRST and LAST are the kinds of the first and last character.
+        counts: int32 [NUM_COUNTS, num_blocks], stored by block; FIRST and LAST are kinds of characters.
         text_hash: uint64 [num_blocks], of the block's tokens: equal for equal words.
         token: uint16 [num_tokens], hashes of all tokens, those of block b from token_start[b] to token_start[b + 1].
         token_start: int32 [num_blocks + 1].
@@ -73,42 +79,57 @@ class BlockText(NamedTuple):
 def measure_text(tree: HtmlTree, first_node: npt.NDArray[np.int32], stop_node: npt.NDArray[np.int32]) -> BlockText:
     """Measure the text of every block; see ``BlockText``."""
     num_blocks = len(first_node)
-    counts = np.zeros((NUM_COUNTS, num_blocks), np.int32)
+    columns = np.zeros((num_blocks, NUM_COUNTS + 1), np.int32)
     text_hash = np.empty(num_blocks, np.uint64)
     token_start = np.zeros(num_blocks + 1, np.int32)
     token = np.empty(_num_text_bytes(tree) + 1, np.uint16)
     num_tokens = 0
     for block in range(num_blocks):
-        state = FNV_BASIS
-        link_end, bold_end = _open_inline(tree, first_node[block])
-        for node in range(first_node[block], stop_node[block]):
-            tag = tree.tag[node]
-            if tag == TEXT:
-                if tree.block[node] == block:
-                    before = num_tokens
-                    num_tokens, state = _scan_text(tree, node, counts[:, block], token, num_tokens, state)
-                    counts[LINK_WORDS, block] += (num_tokens - before) if node < link_end else 0
-                    counts[BOLD_WORDS, block] += (num_tokens - before) if node < bold_end else 0
-                continue
-            counts[INLINE, block] += 1
-            counts[BREAKS, block] += tag == _TAG_BR
-            counts[IMAGES, block] += tag == _TAG_IMG
-            counts[CONTROLS, block] += _IS_CONTROL[tag]
-            if tag == _TAG_A:
-                counts[LINKS, block] += 1
-                link_end = max(link_end, tree.last[node])
-            if _IS_BOLD[tag]:
-                bold_end = max(bold_end, tree.last[node])
-        text_hash[block] = hash_end(state)
+        num_tokens, text_hash[block] = _measure_block(
+            tree, block, first_node[block], stop_node[block], columns, token, num_tokens
+        )
         token_start[block + 1] = num_tokens
-    return BlockText(counts, text_hash, token[:num_tokens].copy(), token_start)
+    return BlockText(columns.T[:NUM_COUNTS], text_hash, token[:num_tokens].copy(), token_start)
+
+
+@njit(cache=True, nogil=True)
+def _measure_block(
+    tree: HtmlTree, block: int, first: int, stop: int, columns: Counts, token: npt.NDArray[np.uint16], num_tokens: int
+) -> tuple[int, np.uint64]:
+    """Fill in a block's counts and write its tokens; return the number of tokens and the text's hash."""
+    tree, token = uncounted(tree), uncounted(token)
+    counts = uncounted(columns)[block]
+    state = FNV_BASIS
+    link_end, bold_end = _open_inline(tree, first)
+    for node in range(first, stop):
+        tag = tree.tag[node]
+        if tag == TEXT:
+            if tree.block[node] == block:
+                before = num_tokens
+                num_tokens, state = _scan_text(
+                    tree.source, tree.start[node], tree.stop[node], counts, token, num_tokens, state
+                )
+                counts[LINK_WORDS] += (num_tokens - before) if node < link_end else 0
+                counts[BOLD_WORDS] += (num_tokens - before) if node < bold_end else 0
+            continue
+        counts[INLINE] += 1
+        counts[BREAKS] += tag == _TAG_BR
+        counts[IMAGES] += tag == _TAG_IMG
+        counts[CONTROLS] += _IS_CONTROL[tag]
+        if tag == _TAG_A:
+            counts[LINKS] += 1
+            link_end = max(link_end, tree.last[node])
+        if _IS_BOLD[tag]:
+            bold_end = max(bold_end, tree.last[node])
+    return num_tokens, hash_end(state)
 
 
 @njit(cache=True, nogil=True)
 def tokens_of(tree: HtmlTree, node: int) -> npt.NDArray[np.uint16]:
     """Hashes of the tokens of one text node."""
-    token = np.empty(tree.stop[node] - tree.start[node] + 1, np.uint16)
-    num_tokens, _ = _scan_text(tree, node, np.zeros(NUM_COUNTS, np.int32), token, 0, FNV_BASIS)
+    start, stop = tree.start[node], tree.stop[node]
+    token = np.empty(stop - start + 1, np.uint16)
+    num_tokens, _ = _scan_text(tree.source, start, stop, np.zeros(NUM_COUNTS + 1, np.int32), token, 0, FNV_BASIS)
     return token[:num_tokens]
 
 
@@ -136,65 +157,73 @@ def _open_inline(tree: HtmlTree, node: int) -> tuple[int, int]:
     return link_end, bold_end
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True)
 def _scan_text(
-    tree: HtmlTree, node: int, counts: Counts, token: npt.NDArray[np.uint16], num_tokens: int, state: np.uint64
+    source: Bytes, i: int, stop: int, counts: Counts, token: npt.NDArray[np.uint16], num_tokens: int, state: np.uint64
 ) -> tuple[int, np.uint64]:
-    """Count one text node's characters and write its tokens; return the number of tokens and the text's hash."""
-    source, i, stop = tree.source, tree.start[node], tree.stop[node]
-    shift = np.uint64(64 - TOKEN_BITS)
-    word = FNV_BASIS
-    in_word = False
+    """Count a text's characters and write its tokens; return the number of tokens and the hash so far."""
+    word, in_word = FNV_BASIS, False
+    num_chars, num_digits, first, last = 0, 0, counts[FIRST], counts[LAST]
     while i < stop:
+        block = read_bytes(source, i, min(8, stop - i))
+        letters, digits = letter_flags(block), digit_flags(block)
+        size = num_first(letters | digits)
+        if size:  # of a word, or all of it
+            counts[WORDS] += not in_word
+            counts[CAPITALS] += (not in_word) & (_KINDS[source[i]] == _UPPER)
+            word, in_word = hash_block(word, _folded(block, letters, digits), size), True
+            num_chars += size
+            num_digits += num_flags(digits, size)
+            first, last = first if first else _KINDS[source[i]], _KINDS[source[i + size - 1]]
+            i += size
+            if size == 8 or i == stop:
+                continue
         byte = source[i]
-        kind = _KINDS[byte]
-        size = 1
-        if byte >= 0x80:
-            kind, size = _character(source, i, stop)
-        elif kind == _REFERENCE:
-            kind, size = _reference(source, i, stop)
-        if kind in (_LOWER, _UPPER, _DIGIT, _LETTER):
-            if not in_word:
-                in_word = True
-                word = FNV_BASIS
-                counts[WORDS] += 1
-                counts[CAPITALS] += kind == _UPPER
-            if kind == _LETTER:
-                for k in range(i, i + size):
-                    word = hash_step(word, np.uint64(source[k]))
-            else:  # lower case; every digit is the same
-                word = hash_step(word, np.uint64(0x30 if kind == _DIGIT else byte | 0x20))
-        else:
-            if in_word:
-                token[num_tokens] = hash_end(word) >> shift
-                state = hash_step(state, word)
-                num_tokens += 1
-                in_word = False
-            if kind == _IDEOGRAPH:
-                word = FNV_BASIS
-                for k in range(i, i + size):
-                    word = hash_step(word, np.uint64(source[k]))
-                token[num_tokens] = hash_end(word) >> shift
-                state = hash_step(state, word)
-                num_tokens += 1
-                counts[CJK] += 1
+        kind, size = _KINDS[byte], 1
+        if kind >= _REFERENCE:
+            kind, size = _character(source, i, stop) if byte >= 0x80 else _reference(source, i, stop)
+            counts[NON_ASCII] += byte >= 0x80
+        if kind == _LETTER:
+            counts[WORDS] += not in_word
+            word, in_word = _hash_bytes(source, i, i + size, word), True
+        elif in_word:
+            token[num_tokens] = hash_end(word) >> _TOKEN_SHIFT
+            state = hash_step(state, word)
+            num_tokens += 1
+            word, in_word = FNV_BASIS, False
+        if kind == _IDEOGRAPH:
+            ideograph = _hash_bytes(source, i, i + size, FNV_BASIS)
+            token[num_tokens] = hash_end(ideograph) >> _TOKEN_SHIFT
+            state = hash_step(state, ideograph)
+            num_tokens += 1
+        counts[_COUNTED_AS[kind]] += 1
         if kind != _SPACE:
-            counts[CHARS] += 1
-            counts[LAST] = kind
-            if counts[FIRST] == 0:
-                counts[FIRST] = kind
-        counts[SENTENCE_ENDS] += kind == _END
-        counts[COMMAS] += kind == _COMMA
-        counts[COLONS] += kind == _COLON
-        counts[DIGITS] += kind == _DIGIT
-        counts[SYMBOLS] += kind == _SYMBOL
-        counts[NON_ASCII] += byte >= 0x80
+            num_chars += 1
+            first, last = first if first else kind, kind
         i += size
     if in_word:
-        token[num_tokens] = hash_end(word) >> shift
+        token[num_tokens] = hash_end(word) >> _TOKEN_SHIFT
         state = hash_step(state, word)
         num_tokens += 1
+    counts[CHARS] += num_chars
+    counts[DIGITS] += num_digits
+    counts[FIRST], counts[LAST] = first, last
     return num_tokens, state
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _folded(block: np.uint64, letters: np.uint64, digits: np.uint64) -> np.uint64:
+    """Letters in lower case, and every digit the same."""
+    is_digit = (digits >> np.uint64(7)) * np.uint64(0xFF)
+    folded: np.uint64 = (lower_case(block, letters) & ~is_digit) | (ZEROS & is_digit)
+    return folded
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _hash_bytes(source: Bytes, start: int, stop: int, state: np.uint64) -> np.uint64:
+    for i in range(start, stop):
+        state = hash_step(state, np.uint64(source[i]))
+    return state
 
 
 @njit(cache=True, nogil=True, forceinline=True)

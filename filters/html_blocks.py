@@ -20,7 +20,6 @@ from filters.html_tags import FLAGS, TEXT, tag_of
 from filters.html_tokens import is_space
 from filters.html_tree import HtmlTree
 from filters.text import Bytes
-from filters.uncounted import uncounted
 
 LINE, PARAGRAPH = 1, 2  # values of HtmlBlocks.gap
 
@@ -51,24 +50,6 @@ def blocks(tree: HtmlTree) -> HtmlBlocks:
     gap = np.empty(num_texts, np.uint8)
     end = _find_blocks(tree, first_node, stop_node, container, gap)
     return HtmlBlocks(first_node[:end], stop_node[:end], container[:end], gap[:end])
-
-
-@njit(cache=True, nogil=True, forceinline=True)
-def uncounted_page(tree: HtmlTree, blocks: HtmlBlocks) -> tuple[HtmlTree, HtmlBlocks]:
-    """The same arrays without reference counts; their owner must be a caller outside of compiled code."""
-    tree = HtmlTree(
-        uncounted(tree.source),
-        uncounted(tree.tag),
-        uncounted(tree.parent),
-        uncounted(tree.last),
-        uncounted(tree.start),
-        uncounted(tree.stop),
-        uncounted(tree.depth),
-        uncounted(tree.block),
-    )
-    return tree, HtmlBlocks(
-        uncounted(blocks.first_node), uncounted(blocks.stop_node), uncounted(blocks.container), uncounted(blocks.gap)
-    )
 
 
 @njit(cache=True, nogil=True)

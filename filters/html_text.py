@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from filters.html_blocks import LINE, HtmlBlocks, uncounted_page
+from filters.html_blocks import LINE, HtmlBlocks
 from filters.html_entities import References, references
 from filters.html_stack import MAX_DEPTH, Numbers
 from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
@@ -102,8 +102,7 @@ def _room(tree: HtmlTree, blocks: HtmlBlocks, keep: Flags) -> int:
 @njit(cache=True, nogil=True)
 def _render_line(source: Bytes, start: int, stop: int, table: References, out: Bytes, state: Numbers) -> int:
     """Write one text without line ends; return its length."""
-    table = References(uncounted(table.keys), uncounted(table.code_points))
-    write_text(uncounted(source), start, stop, table, uncounted(out), uncounted(state), True)
+    write_text(uncounted(source), start, stop, uncounted(table), uncounted(out), uncounted(state), True)
     return state[LENGTH]
 
 
@@ -118,8 +117,7 @@ def _render(
     memory: Numbers,
 ) -> int:
     """Write the kept blocks to ``out``; return the text's length."""
-    (tree, blocks), keep = uncounted_page(tree, blocks), uncounted(keep)
-    table = References(uncounted(table.keys), uncounted(table.code_points))
+    tree, blocks, keep, table = uncounted(tree), uncounted(blocks), uncounted(keep), uncounted(table)
     out, state, memory = uncounted(out), uncounted(state), uncounted(memory)
     gap = 0
     for block in range(len(keep)):

@@ -7,16 +7,19 @@ Source: the HTML standard, 13.2.5 (tokenization).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit, types
 
-from filters.text import FNV_BASIS, Bytes, hash_step
+from filters.text import Bytes
 
 DOUBLE_QUOTE, SINGLE_QUOTE, DASH, SLASH = 0x22, 0x27, 0x2D, 0x2F
 LESS, EQUALS, GREATER, BANG = 0x3C, 0x3D, 0x3E, 0x21
+
+
+_ENDS_NAME: Final = np.isin(np.arange(256), [0x20, 0x0A, 0x09, 0x0D, 0x0C, SLASH, EQUALS])
 
 # The C library's, linked by name: 0.01 to 0.3 ns a byte, where a loop in Numba takes 0.6 to 0.9.
 _memchr = types.ExternalFunction("memchr", types.uintp(types.uintp, types.int32, types.uintp))
@@ -46,7 +49,16 @@ def find(source: Bytes, byte: int, position: int) -> int:
     return offset if found else size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
+def _find_before(source: Bytes, byte: int, position: int, stop: int) -> int:
+    """The next position of ``byte``, or ``stop``; ``position <= stop``."""
+    start = source.ctypes.data
+    found = _memchr(start + np.uintp(position), byte, np.uintp(stop - position))
+    offset: Any = np.int64(found - start)
+    return offset if found else stop
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def next_attribute(source: Bytes, position: int, stop: int) -> tuple[int, int, int, int, int]:
     """Read the next attribute of an element.
 
@@ -65,7 +77,7 @@ def next_attribute(source: Bytes, position: int, stop: int) -> tuple[int, int, i
         return -1, -1, -1, -1, stop
     name_start = position
     position += 1  # a first "=" belongs to the name
-    while position < stop and not is_space(source[position]) and source[position] not in (SLASH, EQUALS):
+    while position < stop and not _ENDS_NAME[source[position]]:
         position += 1
     name_stop = position
     while position < stop and is_space(source[position]):
@@ -76,52 +88,19 @@ def next_attribute(source: Bytes, position: int, stop: int) -> tuple[int, int, i
     return name_start, name_stop, value_start, value_stop, position
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _value(source: Bytes, position: int, stop: int) -> tuple[int, int, int]:
     """Span of the value that follows a ``=``, and where to go on."""
     while position < stop and is_space(source[position]):
         position += 1
     if position < stop and source[position] in (DOUBLE_QUOTE, SINGLE_QUOTE):
         quote, start = source[position], position + 1
-        position = start
-        while position < stop and source[position] != quote:
-            position += 1
+        position = _find_before(source, quote, start, stop)
         return start, position, min(position + 1, stop)
     start = position
     while position < stop and not is_space(source[position]):
         position += 1
     return start, position, position
-
-
-@njit(cache=True, nogil=True)
-def next_word(source: Bytes, position: int, stop: int) -> tuple[np.uint64, int]:
-    """Read the next word of a class, id or the like.
-
-    A word is a run of ASCII letters and digits, cut where a capital follows a small letter: ``articleBody-main`` has
-    three.
-
-    Returns:
-        The hash of the word in lower case (``filters.html_tags.name_hash``), 0 when none is left; where to go on.
-    """
-    while position < stop and not _is_alphanumeric(source[position]):
-        position += 1
-    if position >= stop:
-        return np.uint64(0), stop
-    state, after_small = FNV_BASIS, False
-    while position < stop and _is_alphanumeric(source[position]):
-        byte = source[position]
-        is_capital = 0x41 <= byte <= 0x5A
-        if is_capital and after_small:
-            break
-        state = hash_step(state, np.uint64(byte | 0x20 if is_capital else byte))
-        after_small = byte >= 0x61
-        position += 1
-    return state, position
-
-
-@njit(cache=True, nogil=True)
-def _is_alphanumeric(byte: int) -> bool:
-    return is_letter(byte) or 0x30 <= byte <= 0x39
 
 
 @njit(cache=True, nogil=True, forceinline=True)

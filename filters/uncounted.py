@@ -8,21 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 
 @intrinsic
-def uncounted(typing_context: Any, array: Any) -> Any:
-    """Give the same array without its owner, which must outlive it.
+def uncounted(typing_context: Any, value: Any) -> Any:
+    """Give the same array, or the same tuple of arrays and other values, without its owner, which must outlive it.
 
-    The arguments of a kernel that Python calls do: their owner is the caller's. An array that the kernel made itself
-    does not, as Numba frees it after its last use.
+    The arguments of a kernel do, as their owner is the caller's variable. An array that the kernel made itself does as
+    long as the kernel uses or returns the counted one afterwards: Numba frees it after its last use.
     """
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        struct = context.make_array(signature.args[0])(context, builder, arguments[0])
-        struct.meminfo = cgutils.get_null_value(struct.meminfo.type)
-        return struct._getvalue()
+        return _without_owner(context, builder, signature.args[0], arguments[0])
 
-    return array(array), code
+    return value(value), code
+
+
+def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.BaseTuple):
+        parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+        return context.make_tuple(builder, kind, [_without_owner(context, builder, *part) for part in parts])
+    if not isinstance(kind, types.Array):
+        return value
+    struct = context.make_array(kind)(context, builder, value)
+    struct.meminfo = cgutils.get_null_value(struct.meminfo.type)
+    return struct._getvalue()

@@ -24,6 +24,7 @@ from filters.block_elements import WORD_BITS, Elements, read_elements
 from filters.block_features import BlockFeatures, WordWeights, block_features
 from filters.block_names import PAGE_KINDS
 from filters.block_second import second_features
+from filters.block_surroundings import Surroundings, around_blocks
 from filters.block_text import TOKEN_BITS, measure_text
 from filters.block_trees import Trees, raw_scores
 from filters.html_blocks import HtmlBlocks, blocks
@@ -96,7 +97,7 @@ def train_model(pages: Sequence[LabelledPage]) -> Model:
     features = {id(p): block_features(p.tree, p.blocks, words[p.fold]) for p in pages}
     first = {fold: _train_first(others, features) for fold, others in held_out.items()}
     table = make_p_table()
-    second_rows = np.concatenate([_second(p, features[id(p)], first[p.fold], table) for p in pages], axis=1)
+    second_rows = np.concatenate([_second(features[id(p)], first[p.fold], table) for p in pages], axis=1)
     second = train_trees(second_rows, *_targets(pages), SECOND)
     return Model(_fit_words(pages, lists), _train_first(pages, features), second, table)
 
@@ -125,11 +126,9 @@ def _train_first(pages: Sequence[LabelledPage], features: dict[int, BlockFeature
     return train_trees(np.concatenate([features[id(p)].matrix for p in pages], axis=1), *_targets(pages), FIRST)
 
 
-def _second(
-    page: LabelledPage, features: BlockFeatures, first: Trees, table: npt.NDArray[np.int64]
-) -> npt.NDArray[Any]:
+def _second(features: BlockFeatures, first: Trees, table: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     p = to_probabilities(raw_scores(first, features.matrix), table)
-    rows: npt.NDArray[Any] = second_features(page.tree, page.blocks.container, features, p)
+    rows: npt.NDArray[Any] = second_features(features, p)
     return rows
 
 
@@ -139,22 +138,23 @@ def _targets(pages: Sequence[LabelledPage]) -> tuple[Floats, Floats]:
 
 def _word_lists(page: LabelledPage) -> _Lists:
     text = measure_text(page.tree, page.blocks.first_node, page.blocks.stop_node)
-    elements = read_elements(page.tree, page.blocks.container)
+    around = around_blocks(page.tree, page.blocks)
+    elements = read_elements(around)
     starts, stops = text.token_start[:-1], text.token_start[1:]
     tokens = [text.token[a : min(b, a + MAX_TOKENS)] for a, b in zip(starts, stops, strict=True)]
     words = np.unique(np.concatenate((elements.word, text.token + np.uint16(1 << WORD_BITS))))
-    return _Lists(_flatten(tokens), _flatten(_path_words(page, elements)), _flatten([words]))
+    return _Lists(_flatten(tokens), _flatten(_path_words(around, elements)), _flatten([words]))
 
 
-def _path_words(page: LabelledPage, elements: Elements) -> list[npt.NDArray[np.uint16]]:
+def _path_words(around: Surroundings, elements: Elements) -> list[npt.NDArray[np.uint16]]:
     """Words of a block's element, and, moved up by the size of the table, of that element and all around it."""
     words = [elements.word[a:b] for a, b in zip(elements.word_start[:-1], elements.word_start[1:], strict=True)]
     lists = []
-    for container in page.blocks.container:
-        parts, node = [words[container]], container
-        while node >= 0:
-            parts.append(words[node] + np.uint16(1 << WORD_BITS))
-            node = page.tree.parent[node]
+    for container in around.container:
+        parts, element = [words[container]], container
+        while element >= 0:
+            parts.append(words[element] + np.uint16(1 << WORD_BITS))
+            element = around.parent[element]
         lists.append(np.concatenate(parts))
     return lists
 

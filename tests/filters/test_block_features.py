@@ -10,6 +10,7 @@ from filters.block_elements import FOOTER, HIDDEN, LIST, MAIN, NAV, read_element
 from filters.block_features import WordWeights, block_features
 from filters.block_names import NAMES, PAGE_KINDS
 from filters.block_second import SECOND_NAMES, second_features
+from filters.block_surroundings import around_blocks
 from filters.block_text import measure_text
 from filters.html_blocks import blocks
 from filters.html_tags import TAGS
@@ -77,8 +78,9 @@ def test_features_by_hand():
 )  # fmt: skip
 def test_what_hides_an_element(attributes, is_hidden):
     tree = parse(f"<div {attributes}>text</div>".encode())
-    elements = read_elements(tree, blocks(tree).container)
-    div = tree.tag.tolist().index(TAGS.index("div"))
+    around = around_blocks(tree, blocks(tree))
+    elements = read_elements(around)
+    div = around.tag.tolist().index(TAGS.index("div"))
     assert bool(elements.flags[div] & HIDDEN) == is_hidden
 
 
@@ -115,8 +117,8 @@ def random_page(seed: int) -> str:
     return "".join(parts)
 
 
-def weight_sum(elements, node: int, table: np.ndarray) -> int:
-    words = elements.word[elements.word_start[node] : elements.word_start[node + 1]]
+def weight_sum(elements, element: int, table: np.ndarray) -> int:
+    words = elements.word[elements.word_start[element] : elements.word_start[element + 1]]
     return sum(int(table[word]) for word in words)
 
 
@@ -133,24 +135,27 @@ def ancestors(tree, node: int) -> list[int]:
 def test_context_equals_a_slow_twin(seed):
     tree, found, features = features_of(random_page(seed))
     rows = dict(zip(NAMES, features.matrix, strict=True))
-    elements = read_elements(tree, found.container)
+    around = features.around
+    elements = read_elements(around)
     text = measure_text(tree, found.first_node, found.stop_node)
     num_tokens = np.diff(text.token_start)
     inside = {n: [b for b, c in enumerate(found.container) if n <= c < tree.last[n]] for n in range(len(tree.tag))}
     for b, container in enumerate(found.container):
         chain = ancestors(tree, int(container))
-        path = [weight_sum(elements, node, WEIGHTS.path) for node in chain]
+        own_chain = ancestors(around, int(around.container[b]))
+        assert around.tag[own_chain].tolist() == tree.tag[chain].tolist()
+        path = [weight_sum(elements, element, WEIGHTS.path) for element in own_chain]
         assert rows["path_sum"][b] == signed_code(sum(path), 8)
         assert rows["path_low"][b] == signed_code(min(path), 4)
-        assert rows["own_weight"][b] == signed_code(weight_sum(elements, chain[0], WEIGHTS.own), 4)
+        assert rows["own_weight"][b] == signed_code(weight_sum(elements, own_chain[0], WEIGHTS.own), 4)
         levels = [n for i, n in enumerate(chain) if i == 0 or len(inside[n]) > len(inside[chain[i - 1]])]
         for level, node in enumerate(levels[:5]):
             assert rows[f"blocks_up{level}"][b] == log_code(len(inside[node]))
-            assert rows[f"size_up{level}"][b] == log_code(int(features.size[inside[node]].sum()))
+            assert rows[f"size_up{level}"][b] == log_code(int(features.context.size[inside[node]].sum()))
         total = sum(int(WEIGHTS.token[t]) for t in text.token[text.token_start[b] : text.token_start[b + 1]])
         assert rows["token_mean"][b] == signed_code(total, 4 * max(1, int(num_tokens[b])))
         near = range(max(0, b - 5), min(len(num_tokens), b + 6))
-        assert rows["size_within5"][b] == log_code(int(features.size[near].sum()))
+        assert rows["size_within5"][b] == log_code(int(features.context.size[near].sum()))
     seen = sorted({int(word) for word in elements.word} | {8192 + int(token) for token in text.token})
     for kind, weight in zip(PAGE_KINDS, WEIGHTS.page, strict=True):
         assert set(rows[f"page_is_{kind}"].tolist()) <= {signed_code(int(weight[seen].astype(int).sum()), 32)}
@@ -158,12 +163,26 @@ def test_context_equals_a_slow_twin(seed):
 
 
 @pytest.mark.parametrize("seed", range(10))
+def test_the_elements_around_blocks_are_those_of_the_tree(seed):
+    tree, found, features = features_of(random_page(seed))
+    around = features.around
+    nodes = sorted({node for container in found.container for node in ancestors(tree, int(container))})
+    number = {node: element for element, node in enumerate(nodes)}
+    assert around.tag.tolist() == tree.tag[nodes].tolist()
+    assert around.depth.tolist() == tree.depth[nodes].tolist()
+    assert around.parent.tolist() == [number.get(int(tree.parent[node]), -1) for node in nodes]
+    assert around.last.tolist() == [sum(n < tree.last[node] for n in nodes) for node in nodes]
+    assert around.first_block.tolist() == [int((found.first_node < node).sum()) for node in nodes]
+    assert around.container.tolist() == [number[int(container)] for container in found.container]
+
+
+@pytest.mark.parametrize("seed", range(10))
 def test_second_look_equals_a_slow_twin(seed):
     tree, found, features = features_of(random_page(seed))
     num_blocks = len(found.container)
     p = np.random.default_rng(seed).integers(0, 65536, num_blocks)
-    rows = dict(zip(SECOND_NAMES, second_features(tree, found.container, features, p), strict=False))
-    size = np.maximum(features.size, 1)
+    rows = dict(zip(SECOND_NAMES, second_features(features, p), strict=False))
+    size = np.maximum(features.context.size, 1)
 
     def mean(members: list[int]) -> int:
         return int((p * size)[members].sum() // size[members].sum()) >> 10

@@ -1,9 +1,13 @@
+import random
+import re
+from string import ascii_letters, digits
+
 import pytest
 
 from filters import block_text
 from filters.block_text import measure_text, tokens_of
 from filters.html_blocks import blocks
-from filters.html_tags import TEXT
+from filters.html_tags import TEXT, name_hash
 from filters.html_tree import parse
 
 NAMES = (
@@ -61,6 +65,32 @@ def test_tokens_ignore_case_and_which_digits():
     assert tokens("<p>News 2019") != tokens("<p>news 24")
     first, second = tokens("<p>\u5199\u7528</p><p>\u7528</p>")
     assert (len(first), first[1]) == (2, second[0])
+
+
+def slow_tokens(text: str) -> list[int]:
+    """Tokens of ASCII text, a byte at a time."""
+    tokens = []
+    for word in re.findall("[0-9A-Za-z]+", text):
+        state = name_hash(re.sub("[0-9]", "0", word.lower()))
+        for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):  # filters.text.hash_end
+            state = (state ^ state >> 33) * factor % 2**64
+        tokens.append((state ^ state >> 33) >> 64 - block_text.TOKEN_BITS)
+    return tokens
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_words_of_any_length_equal_a_slow_twin(seed):
+    chance = random.Random(seed)
+    words = ["".join(chance.choices(ascii_letters + digits, k=chance.randrange(1, 30))) for _ in range(200)]
+    text = "".join(word + chance.choice([" ", ", ", ".", "\n  ", "'", "@[`{/:"]) for word in words)
+    tree = parse(b"<p>" + text.encode())
+    found = blocks(tree)
+    measures = measure_text(tree, found.first_node, found.stop_node)
+    assert measures.token.tolist() == slow_tokens(text)
+    assert measures.counts[block_text.WORDS].tolist() == [len(words)]
+    assert measures.counts[block_text.DIGITS].tolist() == [len(re.findall("[0-9]", text))]
+    assert measures.counts[block_text.CHARS].tolist() == [len(re.findall(r"\S", text))]
+    assert measures.counts[block_text.CAPITALS].tolist() == [len(re.findall("(?<![0-9A-Za-z])[A-Z]", text))]
 
 
 @pytest.mark.parametrize("tail", [b"\xe4", b"\xe4\xb8", b"\xf0\x9f", b"\xc3", b"\x80", b"&", b"&am", b"\xef\xbc"])

@@ -17,7 +17,7 @@ def blocks() -> Callable[[str], str]:
     from filters.html_tree import parse
 
     def extract(page: str) -> str:
-        tree = parse(page.encode())
+        tree = parse(page)
         found = find_blocks(tree)
         return render(tree, found, choose_blocks(tree, found))
 
