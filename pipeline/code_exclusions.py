@@ -44,7 +44,9 @@ _SIGNATURE = re.compile(
     r"|\bmachine generated\b|\bcode generated\b.*\bdo not\b|\bcompiled by\b.*\b(?:coffeescript|babel|typescript)\b",
     re.IGNORECASE | re.ASCII,
 )
-_COMMENT = re.compile(r"[ \t]*(?:#|//|/\*|\*|--|;|<!--|%|\"\"\"|'''|\(\*|\{-|!|\.\.|\.\\\"|@rem|rem )", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"[ \t]*(?:#|//|/\*|\*|--|;|<!--|%|\"\"\"|'''|\(\*|\{-|!|\.\.|\.\\\"|@rem|rem )", re.IGNORECASE | re.ASCII
+)
 _GENERATED_LINES: Final = 20  # at the head of a file, where generators sign
 _SOURCE_MAP = re.compile(r"^(?://|/\*)[#@] sourceMappingURL=", re.MULTILINE)
 

@@ -21,10 +21,11 @@ _MIN_WORDS: Final = 100  # a shorter text that isn't known points elsewhere; the
 _NAME = re.compile(
     r"(?:[a-z0-9]+[-_.])?(?:un)?(?:licen[cs]e|copying|copyright)(?:[-_.][a-z0-9_.+-]+)?", re.IGNORECASE | re.ASCII
 )
+_OF_REUSE = re.compile(r"(?:(.*)/)?LICENSES/[A-Za-z0-9.+-]+\.txt", re.ASCII)  # one of a tree's licences, by SPDX's name
 _OF_OTHERS = re.compile(r"third|3rd|vendor|depend|bundled|font|template|header", re.IGNORECASE | re.ASCII)
 _PROGRAM = re.compile(
     r"\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|go|rs|rb|java|kt|scala|c|h|cc|cpp|hpp|cs|php|swift|lua|pl|sh|json|ya?ml|toml"
-    r"|xml|css|scss|svg|png|tmpl|erb|ejs|vue|snap)",
+    r"|xml|css|scss|svg|png|tmpl|erb|ejs|vue|snap)\Z",
     re.IGNORECASE | re.ASCII,
 )
 _COPYLEFT: Final = (  # beginnings of SPDX names of licences that bind what stands beside them, or forbid uses
@@ -51,9 +52,10 @@ class License(NamedTuple):
 
 
 def is_license_file(path: str) -> bool:
-    """Whether a path names a licence's text: LICENSE, COPYING, LICENSE-MIT, MIT-LICENSE.txt and their like."""
+    """Whether a path names a licence's text: LICENSE, COPYING, MIT-LICENSE.txt, LICENSES/MIT.txt and their like."""
     name = path.rpartition("/")[2]
-    return _NAME.fullmatch(name) is not None and not _OF_OTHERS.search(name) and not _PROGRAM.search(name[-6:])
+    is_named_so = _NAME.fullmatch(name) is not None and not _OF_OTHERS.search(name) and not _PROGRAM.search(name)
+    return is_named_so or _OF_REUSE.fullmatch(path) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -91,23 +93,30 @@ class TreeLicenses:
         """Remember which SPDX names are allowed."""
         self._allowed = frozenset(allowed)
         self._texts: dict[str, list[tuple[str, ...]]] = {}  # folder -> names in each of its licence files
+        self._in_use: dict[str, set[str]] = {}  # folder -> names in all files of its folder LICENSES
 
     def add(self, path: str, text: str) -> None:
         """Take in a licence file; one that is short and not known counts for nothing, it points to another."""
         names = identify(text)
-        if names or len(text.split(None, _MIN_WORDS)) > _MIN_WORDS:
+        if not names and len(text.encode().split(None, _MIN_WORDS)) <= _MIN_WORDS:  # bytes: words by ASCII's blanks
+            return
+        if reuse := _OF_REUSE.fullmatch(path):
+            self._in_use.setdefault(reuse[1] or "", set()).update(names or ("LicenseRef-unknown",))
+        else:
             self._texts.setdefault(path.rpartition("/")[0], []).append(names)
 
     def of(self, path: str) -> License:
         """The licence of a file, by the texts in the nearest folder above it that has any.
 
         Several texts beside each other are a choice, as LICENSE-MIT and LICENSE-APACHE are, unless one is copyleft or
-        forbids uses: then parts of the tree may stand under it alone. Several licences in one text all hold.
+        forbids uses: then parts of the tree may stand under it alone. Several licences in one text all hold, and so do
+        those in a folder LICENSES (of REUSE, reuse.software), each for some files; a licence file beside it goes first.
         """
         folder = path.rpartition("/")[0]
-        while folder and folder not in self._texts:
+        while folder and folder not in self._texts and folder not in self._in_use:
             folder = folder.rpartition("/")[0]
-        texts = sorted({names for names in self._texts.get(folder, ()) if names})
+        in_use = tuple(sorted(self._in_use.get(folder, ())))
+        texts = sorted({names for names in self._texts.get(folder, (in_use,)) if names})
         known = [names for names in texts if self._allowed.issuperset(names)]
         binds = any(name.startswith(_COPYLEFT) for names in texts if names not in known for name in names)
         chosen = known if known and not binds else texts

@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 
+from filters.charsets import decode
 from pipeline import storage
 from pipeline.archives import ArchiveMember, DamagedArchiveError, DamagedMemberError, archive_members
 from pipeline.code_exclusions import unwanted_content, unwanted_path
@@ -59,7 +60,7 @@ def _licenses(piece: Piece, config: ExtractConfig) -> TreeLicenses:
         for member in _members(piece):
             if member.is_file and member.size <= MAX_LICENSE_BYTES and is_license_file(member.path):
                 with suppress(DamagedMemberError):
-                    licenses.add(member.path, member.read().decode("utf-8", "replace"))
+                    licenses.add(member.path, decode(member.read()))
     return licenses
 
 
@@ -115,5 +116,6 @@ def _text(raw: bytes) -> tuple[str, str | None]:
 
 
 def _extension(path: str) -> str:
+    """With its dot, ASCII letters in lower case."""
     name = path.rpartition("/")[2]
-    return "." + name.rpartition(".")[2].lower() if "." in name[1:] else ""
+    return "." + name.rpartition(".")[2].encode().lower().decode() if "." in name[1:] else ""

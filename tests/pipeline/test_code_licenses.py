@@ -42,6 +42,8 @@ def test_identify(text: str, names: tuple[str, ...]) -> None:
         ("LICENSE", True), ("a/license", True), ("a/b/COPYING.LESSER", True), ("LICENSE-MIT", True),
         ("a/LICENCE.md", True), ("UNLICENSE", True), ("MIT-LICENSE.txt", True), ("LICENSE.APACHE", True),
         ("license.py", False), ("a/license.rs", False), ("a/licenses.py.in/x", False), ("README", False),
+        ("LICENSE.rst", True), ("LICENSE.html", True), ("LICENSE.cc0", True), ("LICENSE.py.txt", True),
+        ("LICENSES/MIT.txt", True), ("a/LICENSES/CC0-1.0.txt", True), ("LICENSES/a/MIT.txt", False), ("MIT.txt", False),
         ("sublicense", False), ("THIRD-PARTY-LICENSES", False), ("LICENSE-3rdparty.txt", False),
     ],
 )  # fmt: skip
@@ -68,6 +70,36 @@ def test_texts_beside_each_other(texts: dict[str, str], expected: License) -> No
         licenses.add(f"root/{name}", text)
     assert licenses.of("root/src/deep/a.py") == licenses.of("root/a.py") == expected
     assert licenses.of("a.py") == NO_LICENSE
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({"LICENSES/MIT.txt": MIT}, License("MIT", True)),
+        ({"LICENSES/MIT.txt": MIT, "LICENSES/ISC.txt": ISC}, License("ISC AND MIT", True)),
+        ({"LICENSES/MIT.txt": MIT, "LICENSES/GPL.txt": GPL_NOTICE}, License("GPL-3.0-or-later AND MIT", False)),
+        ({"LICENSES/MIT.txt": MIT, "LICENSES/LicenseRef-own.txt": "unknown words " * 100},
+         License("LicenseRef-unknown AND MIT", False)),
+        ({"LICENSE": MIT, "LICENSES/GPL.txt": GPL_NOTICE}, License("MIT", True)),  # the GPL's files have headers
+    ],
+)  # fmt: skip
+def test_a_folder_of_all_licences_of_a_tree(texts: dict[str, str], expected: License) -> None:
+    licenses = TreeLicenses(ALLOWED)
+    for name, text in texts.items():
+        licenses.add(f"root/{name}", text)
+    assert licenses.of("root/src/a.py") == expected
+    licenses = TreeLicenses(ALLOWED)
+    for name, text in texts.items():
+        licenses.add(name, text)
+    assert licenses.of("src/a.py") == licenses.of("a.py") == expected
+
+
+def test_words_of_a_text_that_points_elsewhere_are_those_between_ascii_blanks() -> None:
+    """Python 3.11 and 3.12 need not agree on what else is blank."""
+    licenses = TreeLicenses(ALLOWED)
+    licenses.add("LICENSE", "one\u3000word\x1c" * 200)
+    licenses.add("LICENSES/MIT.txt", MIT)
+    assert licenses.of("a.py") == License("MIT", True)
 
 
 def test_what_is_not_in_the_list_is_refused() -> None:

@@ -275,3 +275,21 @@ def test_real_trees(shared):
         "javapoet": {"Apache-2.0"},
         "tpm": {"MIT"},
     }
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_licence_text_in_any_character_set_counts(path, codec):
+    licence = MIT.replace("(c)", "©").replace("Some One", "Zoë Ünal").encode(codec)
+    records = read(path, tar({"root/LICENSE": licence, "root/a.py": "import b\n"}))
+    assert [(record.member, record.reason) for record in records][1:] == [("root/a.py", None)]
+
+
+def test_extensions_are_lowered_as_ascii(path):
+    """Kelvin's sign is a k to Unicode, and its tables change."""
+    records = read(
+        path, tar({"root/LICENSE": MIT, "root/a.KT": "fun f() {}\n", "root/b.\u212at": "x\n"}), extensions=(".kt",)
+    )
+    assert [(record.member, record.reason) for record in records][1:] == [
+        ("root/a.KT", None),
+        ("root/b.\u212at", "extension"),
+    ]
