@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,7 +28,7 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     """Files below ``root`` that match any pattern, each once, in order of path; folders for patterns ending in "/".
 
     Raises:
-        RecipeError: A pattern matches nothing.
+        RecipeError: A pattern matches nothing, or a file whose name is not UTF-8.
     """
     found = set()
     for pattern in patterns:
@@ -38,7 +39,18 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
         if not matches:
             raise RecipeError(f"{where}: no file matches {storage.join(root, pattern)}; mend paths or --input-root")
         found.update(matches)
-    return [describe(storage.join(root, path), path) for path in sorted(found)]
+    paths = sorted(found)
+    for path in paths:
+        _refuse_unprintable(path, where)
+    return [describe(storage.join(root, path), path) for path in paths]
+
+
+def _refuse_unprintable(path: str, where: str) -> None:
+    """A document's source is text, and names its file."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RecipeError(f"{where}: a file's name must be UTF-8; got {os.fsencode(path)!r}; rename it") from error
 
 
 def describe(full_path: str, path: str) -> dict[str, Any]:

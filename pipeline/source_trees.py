@@ -18,7 +18,12 @@ from pipeline.code_exclusions import REPOSITORY_FOLDERS
 def tree_members(folder: str) -> Iterator[ArchiveMember]:
     """Iterate over the files of a tree in order of path; ``offset`` is 0 for all, the path tells them apart."""
     for path, size, is_file in _entries(folder):
-        yield ArchiveMember(0, size, path, is_file, partial(_read, storage.join(folder, path)))
+        yield ArchiveMember(0, size, _printable(path), is_file, partial(_read, storage.join(folder, path)))
+
+
+def _printable(path: str) -> str:
+    """A path with bytes that are no UTF-8 escaped, not replaced as in an archive: nothing else tells files apart."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def describe_tree(folder: str) -> dict[str, Any]:

@@ -63,9 +63,10 @@ def join(folder: str, *parts: str) -> str:
 
 
 def _filesystem(path: str) -> tuple[Any, str]:
+    if is_local(path):  # any name is one, those with "::" too, which would be read as a chain of stores
+        return LocalFileSystem(), LocalFileSystem._strip_protocol(path)
     # a store's listings are not kept: they would hide from the driver what workers have written since
-    options = {} if is_local(path) else {"use_listings_cache": False}
-    return cast("tuple[Any, str]", fsspec.core.url_to_fs(path, **options))
+    return cast("tuple[Any, str]", fsspec.core.url_to_fs(path, use_listings_cache=False))
 
 
 def exists(path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +57,17 @@ def tree(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"{name}\n")
     return tmp_path
+
+
+def test_a_name_that_is_not_utf8_is_refused_and_one_that_looks_like_a_chain_is_read(tree: Path) -> None:
+    (tree / "a::b.jsonl").write_text('{"text": "a"}')
+    (found,) = find_files(str(tree), ["a::*.jsonl"], "here")
+    assert (found["path"], found["bytes"]) == ("a::b.jsonl", 13)
+    ((task,),) = [plan_shards(recipe(part(tree, "news", "a::b.jsonl")), [{**found, "input": 0}])]
+    assert [record.outcome for record in read_records(pieces_of(task)[0], ExtractConfig())] == ["kept"]
+    Path(os.fsdecode(bytes(tree) + b"/caf\xe9.jsonl")).write_text("{}")
+    with pytest.raises(RecipeError, match=r"here: a file's name must be UTF-8; got b'caf\\xe9.jsonl'"):
+        find_files(str(tree), ["*.jsonl"], "here")
 
 
 def test_files_come_once_and_in_order_of_path(tree: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,18 @@ def test_the_fingerprint_is_that_of_paths_and_contents(root: Path) -> None:
     assert describe_tree(str(one)) == before
     (one / "a.py").rename(one / "z.py")
     assert describe_tree(str(one))["fingerprint"] != before["fingerprint"]
+
+
+def test_files_of_any_name_are_read_and_told_apart(root: Path) -> None:
+    one = root / "repos/one"
+    for name in (b"caf\xe9.py", b"caf\xe8.py", b"a::b.py", b"a*[b].py"):
+        Path(os.fsdecode(bytes(one) + b"/" + name)).write_text("x = 1\n")
+    made = recipe(root, "repos/one/")
+    ((task,),) = [plan_shards(made, extract_inputs(made))]
+    (piece,) = [Piece.from_json(piece) for piece in task.inputs[0]["pieces"]]
+    records = list(read_records(piece, ExtractConfig()))
+    assert {record.outcome for record in records} == {"kept"}
+    assert [record.member for record in records] == [
+        "LICENSE", "a*[b].py", "a.py", "a::b.py", r"caf\udce8.py", r"caf\udce9.py", "src/b.py",
+    ]  # fmt: skip
+    assert sha256_of(str(one))[1] == describe_tree(str(one))["bytes"]
