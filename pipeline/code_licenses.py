@@ -98,11 +98,9 @@ class TreeLicenses:
     def add(self, path: str, text: str) -> None:
         """Take in a licence file; one that is short and not known counts for nothing, it points to another."""
         names = identify(text)
-        if not names and len(text.encode().split(None, _MIN_WORDS)) <= _MIN_WORDS:  # bytes: words by ASCII's blanks
-            return
         if reuse := _OF_REUSE.fullmatch(path):
             self._in_use.setdefault(reuse[1] or "", set()).update(names or ("LicenseRef-unknown",))
-        else:
+        elif names or len(text.encode().split(None, _MIN_WORDS)) > _MIN_WORDS:  # bytes: words by ASCII's blanks
             self._texts.setdefault(path.rpartition("/")[0], []).append(names)
 
     def of(self, path: str) -> License:

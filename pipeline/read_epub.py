@@ -32,6 +32,7 @@ from filters.html_tree import parse
 from pipeline.archives import DAMAGE
 from pipeline.config import ExtractConfig
 from pipeline.gutenberg import unframe
+from pipeline.letter_case import lower
 from pipeline.records import Piece, RawDocument, Record
 from pipeline.storage import open_read, size
 
@@ -39,11 +40,15 @@ _CONTAINER: Final = "META-INF/container.xml"
 _ENCRYPTION: Final = "META-INF/encryption.xml"
 _MAX_PACKAGE_BYTES: Final = 10_000_000
 _CHAPTER_TYPES: Final = frozenset(
-    {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"}
+    {"application/xhtml+xml", "text/html", "text/xml", "application/x-dtbook+xml", "text/x-oeb1-document"}
 )
 _ROLES: Final = {"aut": "author", "trl": "translator", "edt": "editor"}
 _VOID: Final = frozenset(b"area base br col embed hr img input link meta param source track wbr".split())
-_EMPTY_ELEMENT = re.compile(rb"<([A-Za-z][A-Za-z0-9:._-]*)([^<>]*)/>")
+_EMPTY_ELEMENT = re.compile(rb"<([A-Za-z][A-Za-z0-9:._-]*+)((?:[^<>/]|/(?!>))*+)/>")  # possessive: in linear time
+_XML_CHARSET = re.compile(
+    rb"""[ \t\r\n]*<\?xml[^<>]{1,200}?encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z0-9._-]{1,40})["']"""
+)
+_CDATA: Final = (b"<![CDATA[", b"]]>")
 
 
 class EpubError(Exception):
@@ -100,12 +105,29 @@ def _read(stream: IO[bytes], max_bytes: int) -> RawDocument:
 def page_text(data: bytes) -> str:
     """The whole text of an XHTML page.
 
-    Elements that are empty as XML writes it (``<a id="x"/>``) get an end, without which HTML takes them for open.
+    What only XML has is written as HTML has it: elements that are empty (``<a id="x"/>``) get an end, without which
+    they were open, and unparsed text (``<![CDATA[a < b]]>``) is escaped, or it were a comment.
     """
-    source = decode(data, is_html=True).encode()
+    source = _escape_cdata(_decode(data, is_html=True).encode())
     tree = parse(_EMPTY_ELEMENT.sub(_with_end, source))
     found = blocks(tree)
     return render(tree, found, np.ones(len(found.gap), bool))
+
+
+def _decode(data: bytes, is_html: bool = False) -> str:
+    """Text in the character set that its XML declaration names, if it is known and true."""
+    declared = _XML_CHARSET.match(data)
+    return decode(data, declared[1].decode("ascii") if declared else None, is_html)
+
+
+def _escape_cdata(source: bytes) -> bytes:
+    start, end = _CDATA
+    first, *others = source.split(start)
+    parts = [part.partition(end) for part in others]
+    return first + b"".join(
+        inside.replace(b"&", b"&amp;").replace(b"<", b"&lt;") + rest if found else start + inside
+        for inside, found, rest in parts
+    )
 
 
 def _with_end(match: re.Match[bytes]) -> bytes:
@@ -128,17 +150,17 @@ def _member(archive: zipfile.ZipFile, path: str, max_bytes: int, too_long: str =
 
 
 def _xml(archive: zipfile.ZipFile, path: str) -> Element:
-    data = _member(archive, path, _MAX_PACKAGE_BYTES)
-    if b"<!ENTITY" in data:
+    text = _decode(_member(archive, path, _MAX_PACKAGE_BYTES))
+    if "<!ENTITY" in text:
         raise EpubError("epub", f"{path} defines entities")
-    return ElementTree.fromstring(data)
+    return ElementTree.fromstring(text)  # of a string, which needs no declaration that the parser knows
 
 
 def _read_package(archive: zipfile.ZipFile) -> _Package:
     roots = [e for e in _xml(archive, _CONTAINER).iter() if _name(e) == "rootfile" and e.get("full-path")]
     if not roots:
         raise EpubError("epub", f"{_CONTAINER} names no package")
-    path = roots[0].get("full-path") or ""
+    path = _inside(roots[0].get("full-path") or "")
     package = _xml(archive, path)
     items = {item.get("id"): item for item in package.iter() if _name(item) == "item"}
     chapters = []
@@ -146,8 +168,8 @@ def _read_package(archive: zipfile.ZipFile) -> _Package:
         item = items.get(reference.get("idref"))
         if item is None:
             raise EpubError("epub", f"the spine names {reference.get('idref')!r}, which the manifest has not")
-        is_contents = "nav" in (item.get("properties") or "").split()
-        if item.get("media-type") in _CHAPTER_TYPES and not is_contents:
+        is_contents = "nav" in (item.get("properties") or "").split(" ")
+        if lower((item.get("media-type") or "").partition(";")[0].strip(" ")) in _CHAPTER_TYPES and not is_contents:
             chapters.append(_resolve(path, item.get("href") or ""))
     if not chapters:
         raise EpubError("epub", "the spine has no chapters")
@@ -158,13 +180,18 @@ def _read_package(archive: zipfile.ZipFile) -> _Package:
 def _resolve(base: str, href: str) -> str:
     """Path in the archive of a reference in one of its files."""
     inner = unquote(href.partition("#")[0])
-    return posixpath.normpath(posixpath.join(posixpath.dirname(base), inner))
+    return _inside(posixpath.join(posixpath.dirname(base), inner))
+
+
+def _inside(path: str) -> str:
+    """A path as an archive's directory has it: without ``./``, and from the archive's root."""
+    return posixpath.normpath(path).lstrip("/")
 
 
 def _metadata(package: Element) -> tuple[str | None, dict[str, str]]:
     """Title, and the rest; EPUB 3 refines a creator's role in an element of its own."""
     roles = {
-        (e.get("refines") or "").removeprefix("#"): (e.text or "").strip()
+        (e.get("refines") or "").removeprefix("#"): (e.text or "").strip(" \t\n")
         for e in package.iter()
         if _name(e) == "meta" and e.get("property") == "role"
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 import zipfile
 from pathlib import Path
 
@@ -129,3 +130,57 @@ def test_damaged_archives_fail(tmp_path: Path) -> None:
 def test_elements_that_are_empty_as_xml_writes_it() -> None:
     body = '<p>a<a id="x"/>b</p><title/><script src="y"/><p/><div class="z"/><p>c<br/>d</p>'
     assert page_text(PAGE.format(title="", body=body).encode()) == "ab\n\nc\nd"
+
+
+DECLARATION = '<?xml version="1.0"?>'
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "codec"),
+    [
+        ("OPS/book.opf", DECLARATION, '<?xml version="1.0" encoding="x-foo"?>', "utf-8"),
+        ("OPS/book.opf", DECLARATION, '<?xml version="1.0" encoding="shift_jis"?>', "shift_jis"),
+        ("OPS/book.opf", DECLARATION, '<?xml version="1.0" encoding="utf-16"?>', "utf-16"),
+        ("META-INF/container.xml", "OPS/book.opf", "./OPS/book.opf", "utf-8"),
+        ("META-INF/container.xml", "OPS/book.opf", "/OPS/./book.opf", "utf-8"),
+        ("OPS/book.opf", 'href="a.xhtml#top"', 'href="/OPS/a.xhtml"', "utf-8"),
+        ("OPS/book.opf", "application/xhtml+xml", "text/xml", "utf-8"),
+        ("OPS/book.opf", "application/xhtml+xml", "Application/XHTML+XML; charset=utf-8", "utf-8"),
+        ("OPS/a.xhtml", "utf-8", "iso-8859-2", "iso-8859-2"),
+        ("OPS/a.xhtml", "utf-8", "x-foo", "utf-8"),
+        ("OPS/a.xhtml", "First", "<![CDATA[Fi]]>r<![CDATA[st]]>", "utf-8"),
+    ],
+)
+def test_what_packagers_write_otherwise(tmp_path: Path, name: str, old: str, new: str, codec: str) -> None:
+    assert old in BOOK[name]
+    document = read(tmp_path, epub({**BOOK, name: BOOK[name].replace(old, new).encode(codec)})).document
+    assert document == read(tmp_path, epub(BOOK)).document
+
+
+def test_a_declared_character_set_that_a_guess_would_miss() -> None:
+    page = PAGE.format(title="", body="<p>Košice, žltý kôň</p>").replace("utf-8", "iso-8859-2")
+    assert page_text(page.encode("iso-8859-2")) == "Košice, žltý kôň"
+
+
+def test_entities_are_refused_in_any_character_set(tmp_path: Path) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "b">]>' + CONTAINER.partition("?>")[2]
+    assert read(tmp_path, epub({**BOOK, "META-INF/container.xml": bomb.encode("utf-16")})).reason == "epub"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<p>a <![CDATA[<b> & c]]></p>", "a <b> & c"),
+        ("<p>a</p><script>//<![CDATA[\nif (x<y) {}\n//]]></script><p>b</p>", "a\n\nb"),
+        ("<p>a <![CDATA[b</p><p>c</p>", "a\n\nc"),  # never ended: what HTML makes of it
+    ],
+)
+def test_text_that_is_not_parsed(body: str, text: str) -> None:
+    assert page_text(PAGE.format(title="", body=body).encode()) == text
+
+
+def test_time_of_what_is_no_element_is_linear() -> None:
+    """By a thousand times: a name of 200,000 letters took minutes, one of 2,000 some milliseconds."""
+    started = time.process_time()
+    assert page_text(b"<p>x</p><" + b"a" * 40_000 + b" " + b"/" * 40_000 + b"<p>y</p>").startswith("x")
+    assert time.process_time() - started < 5
