@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -110,6 +111,7 @@ def report(out: OutArgument) -> None:
 
 @app.command(epilog=_example("massivetext inspect out/ --verdict dropped --reason num_words --subset massiveweb -n 3"))
 def inspect(
+    context: typer.Context,
     out: OutArgument,
     verdict: Annotated[Verdict, typer.Option(help="What became of the documents to show.")] = Verdict.KEPT,
     stage: Annotated[str | None, typer.Option(help="extract, filter, dedup or decontaminate.")] = None,
@@ -126,6 +128,7 @@ def inspect(
     and a few others drop, and five documents just on each side of the bound.
     """
     if signal is not None:
+        _refuse_given(context, ("verdict", "stage", "reason", "number"))
         _inspect_signal(out, signal, subset, chars, as_json)
         return
     from pipeline.find import find_documents
@@ -136,6 +139,15 @@ def inspect(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         print_documents(found, chars)
+
+
+def _refuse_given(context: typer.Context, names: Sequence[str]) -> None:
+    given = [name for name in names if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"]
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise RecipeError(
+            f"--signal shows a signal's distribution and the documents about its bound: leave out {options}"
+        )
 
 
 def _inspect_signal(out: str, signal: str, subset: str | None, chars: int, as_json: bool) -> None:

@@ -65,10 +65,11 @@ def explore_signal(out: str, signal: str, subset: str | None = None) -> dict[str
         - ``subsets``: for each the number of ``documents`` and of ``null`` ones; ``quantiles``, by linear
           interpolation, none without values; ``applies``, whether the recipe holds the documents to the present bound;
           ``bounds``: ``low``, ``high``, ``dropped`` (a share, None without documents), ``is_present`` (the recipe's, or
-          else the published one; the others are alternatives); ``histogram``: ``edges``, one more than ``counts``, the
-          same for all subsets; the first and last bin hold what is beyond as well.
-        - ``documents``: the nearest on each side of each end of the present bound, by distance and id, their text as
-          the filter edited it.
+          else the published one; the others are alternatives); ``histogram``: ``edges``, one more than ``counts``, none
+          without values; the first and last bin hold what is beyond as well.
+        - ``documents``: of each subset the nearest on each side of each end of its present bound, by distance and id,
+          their text as the filter edited it. Of a subset that the recipe does not hold to the bound there are none,
+          unless it is asked for; ``side`` is then what the bound would do.
 
     Raises:
         RecipeError: No signals are finished, the signal is none of theirs or no number, or the subset is none.
@@ -84,19 +85,20 @@ def explore_signal(out: str, signal: str, subset: str | None = None) -> dict[str
     _check_signal(stage, shards, signal)
     recipe = Recipe.model_validate(read_run(out)["recipe"])
     bounds = {name: _present_bound(recipe, name, signal) for name in subsets if subset in (None, name)}
+    shown = {name: bound for name, (bound, applies) in bounds.items() if applies or subset}
     values: dict[str, list[Values]] = {name: [] for name in bounds}
     nearest: list[_Candidate] = []
     for task in shards:
         table = read_side_table(stage.folder, task, "signals", ["id", signal])
         column = _as_floats(table[signal].combine_chunks())
         values[task.subset].append(column)
-        nearest = _nearest([*nearest, *_candidates(task, table["id"].combine_chunks(), column, bounds[task.subset][0])])
+        bound = shown.get(task.subset)
+        nearest = _nearest([*nearest, *_candidates(task, table["id"].combine_chunks(), column, bound)])
     whole = {name: np.concatenate(parts) for name, parts in values.items()}
-    edges = _bin_edges(np.concatenate(list(whole.values())))
     return {
         "signal": signal,
-        "subsets": {name: _describe(column, *bounds[name], edges) for name, column in whole.items()},
-        "documents": list(_shown(out, nearest)),
+        "subsets": {name: _describe(column, *bounds[name], _is_share(signal)) for name, column in whole.items()},
+        "documents": list(_shown(out, nearest, subsets)),
     }
 
 
@@ -123,12 +125,17 @@ def _as_floats(column: pa.Array) -> Values:
     return floats
 
 
-def _describe(values: Values, bound: Bound | None, applies: bool, edges: list[float]) -> dict[str, Any]:
+def _is_share(signal: str) -> bool:
+    """Whether no value is above 1."""
+    return signal.endswith(("_fraction", "_score")) or signal.startswith("classifier_")
+
+
+def _describe(values: Values, bound: Bound | None, applies: bool, is_share: bool) -> dict[str, Any]:
     measured = values[~np.isnan(values)]
     found = np.quantile(measured, QUANTILES).tolist() if len(measured) else []
     present = [] if bound is None else [(bound.low, bound.high)]
-    rows = [*present, *_alternatives(bound, measured)]
-    inside = np.clip(measured, edges[0], edges[-1])
+    others = _alternatives(bound, measured)
+    rows = [*present, *(ends for ends in others if not is_share or max(end for end in ends if end is not None) <= 1)]
     return {
         "documents": len(values),
         "null": len(values) - len(measured),
@@ -138,8 +145,15 @@ def _describe(values: Values, bound: Bound | None, applies: bool, edges: list[fl
             {"low": low, "high": high, "dropped": _dropped(values, low, high), "is_present": number < len(present)}
             for number, (low, high) in enumerate(rows)
         ],
-        "histogram": {"edges": edges, "counts": np.histogram(inside, edges)[0].tolist()},
+        "histogram": _histogram(measured),
     }
+
+
+def _histogram(measured: Values) -> dict[str, list[Any]]:
+    if not len(measured):
+        return {"edges": [], "counts": []}
+    edges = _bin_edges(measured)
+    return {"edges": edges, "counts": np.histogram(np.clip(measured, edges[0], edges[-1]), edges)[0].tolist()}
 
 
 def _alternatives(bound: Bound | None, measured: Values) -> Iterator[tuple[float | None, float | None]]:
@@ -171,11 +185,8 @@ def _dropped(values: Values, low: float | None, high: float | None) -> float | N
     return float(fails.mean()) if len(values) else None
 
 
-def _bin_edges(values: Values) -> list[float]:
+def _bin_edges(measured: Values) -> list[float]:
     """Of bins of one width; an outlier in two hundred does not stretch them. Few different integers get one each."""
-    measured = values[~np.isnan(values)]
-    if not len(measured):
-        return [0.0, 1.0]
     first, last = (float(end) for end in np.quantile(measured, (0.005, 0.995), method="inverted_cdf"))
     if (measured == np.floor(measured)).all() and last - first < NUM_BINS and measured.max() - last < NUM_BINS:
         return [float(edge) for edge in np.arange(first, measured.max() + 2)]
@@ -198,18 +209,18 @@ def _candidates(task: ShardTask, ids: pa.Array, values: Values, bound: Bound | N
 
 
 def _nearest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    """The nearest of each side of each end."""
-    groups: dict[tuple[str, str], list[_Candidate]] = {}
+    """The nearest of each side of each end in each subset."""
+    groups: dict[tuple[str, str, str], list[_Candidate]] = {}
     for candidate in candidates:
-        groups.setdefault((candidate.end, candidate.side), []).append(candidate)
+        groups.setdefault((candidate.task.subset, candidate.end, candidate.side), []).append(candidate)
     found = (sorted(group, key=lambda one: one.nearest_first)[:NUM_SHOWN] for group in groups.values())
     return [candidate for group in found for candidate in group]
 
 
-def _shown(out: str, candidates: list[_Candidate]) -> Iterator[dict[str, Any]]:
-    """The documents, low end first, those kept first, nearest to the end first."""
+def _shown(out: str, candidates: list[_Candidate], subsets: list[str]) -> Iterator[dict[str, Any]]:
+    """The documents by subset, low end first, those kept first, nearest to the end first."""
     stages = finished_stages(out)
-    order = [(end, side) for end in ("low", "high") for side in ("kept", "dropped")]
+    order = [(name, end, side) for name in subsets for end in ("low", "high") for side in ("kept", "dropped")]
     by_task: dict[str, tuple[ShardTask, dict[int, dict[str, Any]]]] = {}
     for candidate in candidates:
         by_task.setdefault(candidate.task.name, (candidate.task, {}))[1][candidate.row] = {}
@@ -218,7 +229,9 @@ def _shown(out: str, candidates: list[_Candidate]) -> Iterator[dict[str, Any]]:
         for task, rows in by_task.values()
         for document in read_documents_at(stages["extract"], stages.get("filter"), task, rows)
     }
-    for one in sorted(candidates, key=lambda one: (order.index((one.end, one.side)), one.nearest_first)):
+    for one in sorted(
+        candidates, key=lambda one: (order.index((one.task.subset, one.end, one.side)), one.nearest_first)
+    ):
         document = documents[one.id.hex()]
         kept = ("id", "subset", "source", "offset", "url", "text")
         yield {"end": one.end, "side": one.side, "value": one.value, **{key: document[key] for key in kept}}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-BAR: Final = 50  # characters of the longest
+from pipeline.terminal_text import inert
+
+BAR: Final = 36  # characters of the longest, so that a line with a mark has 80
 
 
 def print_signal(explored: dict[str, Any], chars: int) -> None:
@@ -16,11 +20,13 @@ def print_signal(explored: dict[str, Any], chars: int) -> None:
     console = Console(highlight=False)
     for subset, found in explored["subsets"].items():
         console.print(Text(f"{explored['signal']}  {subset}  {_sizes(found)}", style="bold"))
-        _print_quantiles(console, found["quantiles"])
-        _print_histogram(console, found)
-        _print_bounds(console, found)
-    for document in explored["documents"]:
-        _print_document(console, explored["signal"], document, chars)
+        if found["quantiles"]:
+            _print_quantiles(console, found["quantiles"])
+            _print_histogram(console, found)
+            _print_bounds(console, found)
+        for document in (one for one in explored["documents"] if one["subset"] == subset):
+            _print_document(console, explored["signal"], document, found["applies"], chars)
+        console.print()
 
 
 def _sizes(found: dict[str, Any]) -> str:
@@ -29,27 +35,34 @@ def _sizes(found: dict[str, Any]) -> str:
 
 
 def _print_quantiles(console: Console, quantiles: dict[str, float]) -> None:
-    if quantiles:
-        table = Table(*(f"{100 * float(share):g}%" for share in quantiles))
-        table.add_row(*(_number(value) for value in quantiles.values()))
-        console.print(table)
+    shown = [f"{100 * float(share):g}%: {_number(value)}" for share, value in quantiles.items()]
+    console.print(Columns(shown, padding=(0, 3)))
 
 
 def _print_histogram(console: Console, found: dict[str, Any]) -> None:
-    """A bar a bin; the bins that an end of the present bound is in are marked."""
+    """A bar a bin, named by where it begins; the bins that an end of the present bound is in are marked."""
     edges, counts = found["histogram"]["edges"], found["histogram"]["counts"]
-    ends = [(end, bound[end]) for bound in found["bounds"] if bound["is_present"] for end in ("low", "high")]
-    bins = list(zip(edges[:-1], edges[1:], counts, strict=True))
-    for number, (first, last, count) in enumerate(bins):
-        below, above = number > 0, number + 1 < len(bins)
-        marks = [
-            f"<- {end} {_number(at)}"
-            for end, at in ends
-            if at is not None and (at >= first or not below) and (at < last or not above)
-        ]
-        filled = -(-BAR * count // max(1, *counts))  # one character at least for one document
-        label = f"{_number(first):>10} {'#' * filled:<{BAR}} {count:>9,}"
-        console.print(Text("  ".join([label, *marks])), soft_wrap=True)
+    for number, (first, last, count) in enumerate(zip(edges[:-1], edges[1:], counts, strict=True)):
+        label = f"{first:.4g}"
+        if number == 0 and found["quantiles"]["0"] < first:
+            label = f"< {last:.4g}"
+        elif number == len(counts) - 1 and found["quantiles"]["1"] > last:
+            label = f">= {first:.4g}"
+        filled = -(-BAR * count // max(counts))  # one character at least for one document
+        line = f"{label:>12} {'#' * filled:<{BAR}} {count:>11,}"
+        console.print(Text("  ".join([line, *_marks(found, number)])), soft_wrap=True)
+
+
+def _marks(found: dict[str, Any], number: int) -> Iterator[str]:
+    """The ends of the present bound that are in a bin, or beyond it where it is the first or the last."""
+    edges = found["histogram"]["edges"]
+    is_first, is_last = number == 0, number == len(edges) - 2
+    for bound in (bound for bound in found["bounds"] if bound["is_present"]):
+        for end, at in ((end, bound[end]) for end in ("low", "high") if bound[end] is not None):
+            if edges[number] <= at < edges[number + 1] or (is_last and at == edges[-1]):
+                yield f"<- {end} {_number(at)}"
+            elif (is_first and at < edges[0]) or (is_last and at > edges[-1]):
+                yield f"{end} {_number(at)} is {'below' if at < edges[0] else 'above'}"
 
 
 def _print_bounds(console: Console, found: dict[str, Any]) -> None:
@@ -59,18 +72,19 @@ def _print_bounds(console: Console, found: dict[str, Any]) -> None:
     for bound in found["bounds"]:
         ends = ["" if bound[end] is None else _number(bound[end]) for end in ("low", "high")]
         share = "" if bound["dropped"] is None else f"{bound['dropped']:.2%}"
-        state = "present" if found["applies"] else "published; this subset is not held to it"
+        state = "present" if found["applies"] else "published; not applied here"
         table.add_row(*ends, share, state if bound["is_present"] else "")
     console.print(table)
 
 
-def _print_document(console: Console, signal: str, document: dict[str, Any], chars: int) -> None:
+def _print_document(console: Console, signal: str, document: dict[str, Any], applies: bool, chars: int) -> None:
     place = document["url"] or f"{document['source']} at {document['offset']}"
-    value = f"{signal} = {_number(document['value'])}, {document['side']} by its {document['end']} end"
-    console.print(Text(f"{document['id']}  {document['subset']}  {value}", style="bold"), soft_wrap=True)
-    console.print(Text(f"  {place}", style="dim"), soft_wrap=True)
+    side = document["side"] if applies else f"would be {document['side']}"
+    value = f"{signal} = {_number(document['value'])}, {side} by its {document['end']} end"
+    console.print(Text(f"{document['id']}  {value}", style="bold"), soft_wrap=True)
+    console.print(inert(f"  {place}", "dim"), soft_wrap=True)
     text = document["text"]
-    console.print(Text(text[:chars] + (" ..." if len(text) > chars else "")))
+    console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))
     console.print()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,9 @@ from pipeline import assets, storage
 from pipeline.finished import ORDER, finished_stages, read_run
 from pipeline.manifest import RECEIPTS
 from pipeline.progress import duration
+from pipeline.terminal_text import inert
+
+_WIDE = 100  # columns of a terminal, for all of a status
 
 
 def stage_status(out: str) -> list[dict[str, Any]]:
@@ -37,19 +41,24 @@ def stage_status(out: str) -> list[dict[str, Any]]:
 
 
 def print_status(rows: list[dict[str, Any]]) -> None:
-    """Draw the table of ``stage_status``."""
-    table = Table("stage", "state", "in", "kept", "dropped", "failed", "time", "memory", "workers")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    """Draw the table of ``stage_status``; a narrow terminal has no column of workers."""
+    console = Console()
+    names = ["stage", "state", "in", "kept", "dropped", "failed", "time", "memory"]
+    names += ["workers"] if console.width >= _WIDE else []
+    table = Table(*names, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in table.columns:
+        column.overflow, column.no_wrap = "fold", column.header != "state"
+        column.justify = "left" if column.header in ("stage", "state") else "right"
     for row in rows:
         counts = row["counts"].values()
         sums = [sum(c["in"] for c in counts), sum(c["kept"] for c in counts)]
         sums += [sum(sum(c["dropped"].values()) for c in counts), sum(c["failed"] for c in counts)]
         memory = f"{row['peak_memory_bytes'] / 1e6:,.0f} MB"
-        state = row["state"] if row["state"] == "done" else f"{row['state']} ({row['receipts']} shards done)"
+        state = row["state"] if row["state"] in ("done", "new") else f"{row['state']}, {row['receipts']} shards"
         numbers = [f"{value:,}" for value in sums] if counts else [""] * 4
-        table.add_row(row["stage"], state, *numbers, duration(row["seconds"]), memory, str(len(row["workers"])))
-    Console().print(table)
+        cells = [row["stage"], state, *numbers, duration(row["seconds"]), memory, str(len(row["workers"]))]
+        table.add_row(*cells[: len(names)])
+    console.print(table)
 
 
 def print_documents(found: list[dict[str, Any]], chars: int) -> None:
@@ -57,14 +66,14 @@ def print_documents(found: list[dict[str, Any]], chars: int) -> None:
     console = Console(highlight=False)
     for row in found:
         place = f"{row['source']} at {row['offset']}" + (f" ({row['member']})" if row.get("member") else "")
-        console.print(Text(f"{row.get('id', 'record')}  {row['subset']}  {place}", style="bold"))
+        console.print(inert(f"{row.get('id', 'record')}  {row['subset']}  {place}", "bold"))
         reasons = " ".join(row.get("reasons") or [row.get("reason") or ""])
         console.print(Text(f"  {row['stage']}: {row['verdict']}  {reasons}"))
         for line in (row.get("url"), row.get("evidence"), row.get("error")):
             if line:
-                console.print(Text(f"  {line}", style="dim"))
+                console.print(inert(f"  {line}", "dim"))
         if text := row.get("text"):
-            console.print(Text(text[:chars] + (" ..." if len(text) > chars else "")))
+            console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))
         console.print()
     if not found:
         console.print("no document matches")

@@ -18,6 +18,7 @@ from pipeline import explore, explore_view
 from pipeline.cli import app
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.explore import explore_signal
+from pipeline.manifest import ShardTask
 
 WORDS = {"massiveweb": [*range(40, 61), 3, 4], "news": [*range(46, 56)]}
 
@@ -63,31 +64,56 @@ def test_every_share_is_what_the_filter_would_drop() -> None:
         if low is None or high is None or low <= high:
             decided = decide(signals, [Bound("signal", low, high)]).to_pylist()
             assert explore._dropped(column, low, high) == sum(map(bool, decided)) / 8
-    described = explore._describe(column, Bound("signal", low=0.5), True, [0.0, 0.5, 1.0])
-    assert (described["documents"], described["null"], described["histogram"]["counts"]) == (8, 2, [2, 4])
-    nothing = explore._describe(np.array([]), Bound("signal", low=0.5), True, [0.0, 1.0])
+    described = explore._describe(column, Bound("signal", low=0.5), True, False)
+    assert (described["documents"], described["null"], sum(described["histogram"]["counts"])) == (8, 2, 6)
+    nothing = explore._describe(np.array([]), Bound("signal", low=0.5), True, False)
     assert (nothing["quantiles"], nothing["bounds"][0]["dropped"]) == ({}, None)
+    assert nothing["histogram"] == {"edges": [], "counts": []}
 
 
-def test_a_published_bound_is_shown_where_it_does_not_apply(out: Path) -> None:
+def test_no_alternative_is_beyond_a_share() -> None:
+    assert [explore._is_share(name) for name in ("language_score", "classifier_a", "duplicate_line_fraction")] == [
+        True, True, True,
+    ]  # fmt: skip
+    assert not explore._is_share("hash_to_word_ratio")
+    described = explore._describe(np.array([0.5]), Bound("language_score", low=0.6), True, True)
+    assert [bound["low"] for bound in described["bounds"]] == [0.6, 0.3, 0.45, 0.75, 0.9]  # 1.2 is not
+
+
+def test_a_published_bound_is_shown_where_it_does_not_apply(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = explore_signal(str(out), "num_words", "news")
     assert list(found["subsets"]) == ["news"]
     assert found["subsets"]["news"]["applies"] is False
     assert found["subsets"]["news"]["bounds"][0] == {"low": 50, "high": 100_000, "dropped": 0.4, "is_present": True}
     assert {document["subset"] for document in found["documents"]} == {"news"}
+    assert "would be dropped by its low end" in seen(found, monkeypatch)
+    both = explore_signal(str(out), "num_words")
+    assert {document["subset"] for document in both["documents"]} == {"massiveweb"}  # no bound drops news
+    assert both["subsets"]["news"]["histogram"] == found["subsets"]["news"]["histogram"]
 
 
 def test_five_documents_on_each_side_of_the_bound(out: Path) -> None:
     shown = explore_signal(str(out), "num_words")["documents"]
     by_place = [(one["end"], one["side"], one["value"]) for one in shown]
-    low = [("low", "kept", value) for value in (50, 50, 51, 51, 52)]
-    low += [("low", "dropped", value) for value in (49, 49, 48, 48, 47)]
+    low = [("low", "kept", value) for value in (50, 51, 52, 53, 54)]
+    low += [("low", "dropped", value) for value in (49, 48, 47, 46, 45)]
     assert by_place == low + [("high", "kept", value) for value in (60, 59, 58, 57, 56)]
     for one in shown:
         assert len(one["text"].split()) == one["value"]
         assert one["source"] in ("a.jsonl", "b.jsonl")
-    ties = [one["id"] for one in shown if one["value"] == 50]
-    assert ties == sorted(ties)
+
+
+def test_each_subset_has_its_own_nearest() -> None:
+    tasks = [ShardTask(subset, 0, 1) for subset in ("a", "b")]
+    ids = pa.array([bytes([number]) * 16 for number in range(20)], pa.binary(16))
+    values = np.arange(20.0)
+    found = [one for task in tasks for one in explore._candidates(task, ids, values, Bound("x", low=10))]
+    nearest = explore._nearest([*reversed(found)])
+    for task in tasks:
+        kept = [one.value for one in nearest if one.task == task and one.side == "kept"]
+        assert kept == [10, 11, 12, 13, 14]
+    ties = explore._nearest(explore._candidates(tasks[0], ids, np.full(20, 3.0), Bound("x", low=1)))
+    assert [one.id for one in ties] == ids[:5].to_pylist()
 
 
 def test_without_a_bound_quantiles_are_the_alternatives(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +139,6 @@ def test_what_is_no_signal_is_refused_with_those_that_are(out: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "edges"),
     [
-        ([], [0, 1]),
         ([3.0, 3.0], [3, 4]),
         ([0, 2, 2, 5], [0, 1, 2, 3, 4, 5, 6]),
         ([0.0, 1.0, 0.5], np.linspace(0, 1, 21)),
@@ -124,19 +149,57 @@ def test_bins(values: list[float], edges: Any) -> None:
     assert explore._bin_edges(np.array(values, float)) == pytest.approx(list(edges))
 
 
-def test_what_a_person_sees(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def seen(found: dict[str, Any], monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
     stream = io.StringIO()
-    monkeypatch.setattr(explore_view, "Console", lambda **options: Console(file=stream, width=120, **options))
-    explore_view.print_signal(explore_signal(str(out), "num_words", "massiveweb"), 40)
-    lines = stream.getvalue().split("\n")
+    monkeypatch.setattr(explore_view, "Console", lambda **options: Console(file=stream, width=width, **options))
+    explore_view.print_signal(found, 40)
+    return stream.getvalue()
+
+
+def test_what_a_person_sees(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = seen(explore_signal(str(out), "num_words", "massiveweb"), monkeypatch).split("\n")
     assert lines[0] == "num_words  massiveweb  23 documents"
     bars = [line for line in lines if "#" in line]
-    assert sum(int(line.split("#")[-1].split("<")[0]) for line in bars) == 23
+    assert sum(int(line.split("#")[-1].split("<")[0].split("high")[0]) for line in bars) == 23
     (marked,) = (line for line in lines if "<- low 50" in line)
     assert float(marked.split()[0]) <= 50
+    (beyond,) = (line for line in lines if line.endswith("high 100,000 is above"))
+    assert beyond in bars
     assert any("52.17%" in line and "present" in line for line in lines)
     assert sum("kept by its low end" in line for line in lines) == 5
     assert sum("dropped by its low end" in line for line in lines) == 5
+
+
+def test_eighty_columns_hold_every_number(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = explore_signal(str(out), "top_2gram_char_fraction", "massiveweb")
+    lines = seen(found, monkeypatch).split("\n")
+    shown = [line for line in lines if not line[:32].isalnum()]  # but for headings of documents
+    assert max(len(line) for line in shown) <= 80
+    assert "…" not in "".join(shown)
+
+
+def test_what_is_beyond_the_bins_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.array([-50.0, *range(1000), 1e6])
+    described = {"x": explore._describe(values, None, False, False)}
+    lines = seen({"signal": "x", "subsets": described, "documents": []}, monkeypatch).split("\n")
+    bars = [line.split("#")[0].strip() for line in lines if "#" in line]
+    assert (bars[0], bars[-1]) == ("< 53.55", ">= 945.4")  # bins of 49.55 from 4 to 995
+
+
+def test_a_page_cannot_command_the_terminal(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = explore_signal(str(out), "num_words", "massiveweb")
+    found["documents"] = [{**found["documents"][0], "text": "a\x1b[2J\x9b2J\u202eb", "url": "http://a/\x1b]0;x\x07"}]
+    shown = seen(found, monkeypatch)
+    assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(shown)
+    assert "a\u241b[2J\ufffd2J\ufffdb" in shown
+
+
+def test_options_of_documents_are_refused_beside_a_signal(out: Path) -> None:
+    call = ["inspect", str(out), "--signal", "num_words"]
+    for options, named in ((["-n", "5"], "--number"), (["--reason", "x", "--stage", "filter"], "--stage, --reason")):
+        result = CliRunner().invoke(app, [*call, *options])
+        assert isinstance(result.exception, RecipeError)
+        assert str(result.exception).endswith(f"leave out {named}")
 
 
 def test_the_command(out: Path) -> None:
