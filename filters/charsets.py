@@ -8,14 +8,21 @@ from collections.abc import Iterator
 import chardet
 from resiliparse.parse.encoding import map_encoding_to_html5
 
-_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_BYTE_ORDER_MARKS = (  # the first that fits: UTF-32's begins with UTF-16's
+    *((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\0\0", "utf-32-le"), (b"\0\0\xfe\xff", "utf-32-be")),
+    *((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")),
+)
 _META_CHARSET = re.compile(
     rb"""<meta[^>]{1,500}?charset[ \t\r\n]*=[ \t\r\n"']*([A-Za-z0-9_:.-]{2,40})""", re.IGNORECASE
 )
 _META_WINDOW = 8192  # bytes; HTML asks for the first 1,024, real pages put scripts before it
 _ISO_2022_ESCAPES = (b"\x1b$", b"\x1b(")  # 7-bit, so that it passes as UTF-8
 _DETECTOR_SAMPLE = 4000  # bytes
+_MAX_NUL_SHARE = 0.1  # of the bytes; UTF-16 has more, from its ASCII
 _MAX_BAD_SHARE = 0.1  # of the characters beyond ASCII that may be undecodable under a character set that is believed
+_CUT_CHARACTER = re.compile(  # two bytes or three of a longer one, of which letters of other character sets make few
+    rb"[\xe0-\xef][\x80-\xbf](?![\x80-\xbf])|[\xf0-\xf4][\x80-\xbf]{1,2}(?![\x80-\xbf])"
+)
 # what pages without a label are written in: those of the WHATWG that chardet knows
 _GUESSED = (
     *("utf-8", "utf-16-le", "utf-16-be", "iso2022_jp_2", "euc_jis_2004", "cp932", "cp949", "gb18030", "big5hkscs"),
@@ -38,10 +45,9 @@ _SUPERSETS = {  # what pages so labelled are written in, in Python's codecs: the
 def decode(data: bytes, charset: str | None = None, is_html: bool = False) -> str:
     """Decode text of unknown origin; never fails.
 
-    In this order: byte-order mark, strict UTF-8, the transport's label, the page's ``meta`` element, UTF-8 with a few
-    bad bytes, a statistical detector. A label counts when at most a
-    tenth of the characters beyond ASCII are undecodable under it, so that one broken byte doesn't discredit a true
-    label, and a false ``utf-8`` over Latin-1 does not win.
+    In this order: byte-order mark, UTF-8, the transport's label, the page's ``meta`` element, a statistical detector.
+    A label counts when at most a tenth of the characters beyond ASCII are undecodable under it. UTF-8 need not be
+    labelled, since hardly anything else looks like it: see ``_has_utf8`` for how many bad bytes it may have.
 
     Args:
         data: The bytes as they came, transfer and content encodings undone.
@@ -56,29 +62,51 @@ def decode(data: bytes, charset: str | None = None, is_html: bool = False) -> st
             return data[len(mark) :].decode(name, "replace")
     if (text := _strict_utf8(data)) is not None:
         return text
-    for name in _labels(data, charset, is_html):
+    labels = list(_labels(data, charset, is_html))
+    is_labelled = "utf-8" in labels
+    if is_labelled and (text := _strict_utf8(data, is_labelled=True)) is not None:
+        return text
+    if may_be_utf8(data) and _has_utf8(data, is_labelled):
+        return data.decode("utf-8", "replace")
+    for name in labels:
         text = data.decode(name, "replace")
-        if _is_plausible(text):
+        if name != "utf-8" and _is_plausible(text):
             return text
     return _detected(data)
 
 
-def _may_be_utf8(data: bytes) -> bool:
-    return b"\0" not in data and not (b"\x1b" in data and any(escape in data for escape in _ISO_2022_ESCAPES))
+def may_be_utf8(data: bytes) -> bool:
+    """Whether bytes that decode as UTF-8 are UTF-8, not UTF-16 or ISO-2022; a stray NUL is a fault as any other."""
+    if data.count(0) > _MAX_NUL_SHARE * len(data):
+        return False
+    return not (b"\x1b" in data and any(escape in data for escape in _ISO_2022_ESCAPES))
 
 
-def _strict_utf8(data: bytes) -> str | None:
+def _strict_utf8(data: bytes, is_labelled: bool = False) -> str | None:
     """UTF-8 without fault, but for a last character that was cut short; None when it is something else."""
-    if not _may_be_utf8(data):
+    if not may_be_utf8(data):
         return None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         before = data[: error.start]
-        is_cut = (
-            error.reason == "unexpected end of data" and not before.isascii()
-        )  # else it may be Latin-1's last letter
-        return before.decode("utf-8") if is_cut else None
+        is_cut = error.reason == "unexpected end of data"
+        # below ASCII alone, and no label, it may be Latin-1's last letter
+        return before.decode("utf-8") if is_cut and (is_labelled or not before.isascii()) else None
+
+
+def _has_utf8(data: bytes, is_labelled: bool) -> bool:
+    """Whether bytes are UTF-8 with a few bad ones, such as those of characters that a program cut in two.
+
+    Labelled so, each bad byte needs one whole character beyond ASCII in the page, or a cut one that has two bytes at
+    least; else it needs two whole ones. Of 1,716 real pages with one cut character 1 % are lost where header or page
+    says utf-8, and 3 % where nothing does. Of 953 in Latin-1 that are labelled utf-8, 22 are misread, most of them by
+    the detector.
+    """
+    sound = data.decode("utf-8", "ignore")
+    num_whole = len(sound) - len(sound.encode("ascii", "ignore"))
+    num_bad = len(data.decode("utf-8", "replace")) - len(sound)
+    return num_bad <= num_whole + len(_CUT_CHARACTER.findall(data)) if is_labelled else 2 * num_bad <= num_whole
 
 
 def _labels(data: bytes, charset: str | None, is_html: bool) -> Iterator[str]:
@@ -88,8 +116,6 @@ def _labels(data: bytes, charset: str | None, is_html: bool) -> Iterator[str]:
         name = _python_codec(match[1].decode("ascii"))
         if name and not name.startswith("utf-16"):  # it was readable as ASCII, so it isn't UTF-16 (WHATWG says UTF-8)
             yield name
-    if _may_be_utf8(data):
-        yield "utf-8"
 
 
 def _python_codec(label: str) -> str | None:
@@ -112,7 +138,7 @@ def _detected(data: bytes) -> str:
     letters speak for nothing: then it is what browsers take.
     """
     sample = _sample(data)
-    is_telling = not _may_be_utf8(data) or sum(byte > 0x7F for byte in sample) > 2
+    is_telling = not may_be_utf8(data) or sum(byte > 0x7F for byte in sample) > 2
     found = chardet.detect(sample, include_encodings=_GUESSED)["encoding"] if is_telling else None
     name = found or "cp1252"
     name = name.lower().replace("iso-", "iso")
@@ -122,7 +148,7 @@ def _detected(data: bytes) -> str:
 
 def _sample(data: bytes) -> bytes:
     """The first stretches between tags that hold more than ASCII; where letters are not bytes, all from the first."""
-    if not _may_be_utf8(data):
+    if not may_be_utf8(data):
         start = 0 if b"\0" in data else data.index(b"\x1b")
         return data[start : start + _DETECTOR_SAMPLE]
     parts: list[bytes] = []

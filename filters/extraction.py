@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from filters import html_text, resiliparse_text, trafilatura_text
 from filters.block_classifier import choose_blocks
-from filters.charsets import decode
+from filters.charsets import decode, may_be_utf8
 from filters.html_blocks import blocks
 from filters.html_tree import PageError as PageError
 from filters.html_tree import parse
@@ -79,7 +79,7 @@ def read_page(html: bytes, charset: str | None = None, engine: Engine = "blocks"
 
 def _to_utf8(html: bytes, charset: str | None) -> bytes:
     """The page in UTF-8: itself where it is that already, which saves a tenth of the time."""
-    if b"\0" not in html and b"\x1b" not in html:  # else it may be UTF-16 or ISO-2022
+    if may_be_utf8(html):
         with suppress(UnicodeDecodeError):
             html.decode("utf-8")
             return html

@@ -4,6 +4,7 @@ from collections import defaultdict
 import pytest
 
 from filters.charsets import decode
+from filters.extraction import main_text
 
 GERMAN = "Größe und Gewähr: die Brücke über den Fluß, schön für Fußgänger."
 JAPANESE = "日本語の文章です。文字コードを調べます。"
@@ -43,8 +44,66 @@ def test_sound_utf8_beats_a_wrong_label(label):
     assert decode(GERMAN.encode(), label) == GERMAN
 
 
+def test_utf32_is_not_taken_for_utf16():
+    assert decode(b"\xff\xfe\0\0" + GERMAN.encode("utf-32-le")) == GERMAN
+    assert decode(b"\0\0\xfe\xff" + GERMAN.encode("utf-32-be"), "utf-16") == GERMAN
+
+
 def test_utf8_cut_within_a_character_is_utf8():
     assert decode(JAPANESE.encode()[:-1]) == JAPANESE[:-1]
+    assert decode(b"caf\xc3", "utf-8") == "caf"
+    assert decode(b"<meta charset=utf-8>caf\xc3", is_html=True) == "<meta charset=utf-8>caf"
+    assert decode(b"caf\xe9") == "café"  # no label: Latin-1 as likely
+
+
+@pytest.mark.parametrize("label", ["utf-8", "iso-8859-1", "shift_jis", None])
+def test_a_bad_byte_in_two_characters_does_not_make_utf8_another_character_set(label):
+    text = "“It rained”, he said, "
+    assert decode(text.encode() + b"\xc3 ok", label) == text + "\ufffd ok"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("so “lala”".encode() + b"\xe9 \xe9", "so “lala”\ufffd \ufffd"),  # two whole, two bad: on the edge
+        ("Ü ".encode() + GERMAN.encode("cp1252"), "Ãœ " + GERMAN),  # one whole
+        (b"the world\xe2\x80 s", "the world\ufffd s"),  # the only one, cut behind its second byte
+        (b"na\xefve", "naïve"),
+    ],
+)
+def test_how_many_bad_bytes_a_label_of_utf8_bears(data, text):
+    assert decode(data, "utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("so “lala”".encode() + b"\xe9!", "so “lala”\ufffd!"),  # two whole, one bad: on the edge
+        ("so la”".encode() + b"\xe9 ", "so laâ€\ufffdé "),
+        (b"the world\xe2\x80 s", "the worldâ€ s"),
+    ],
+)
+def test_how_many_bad_bytes_utf8_bears_under_another_label(data, text):
+    assert decode(data, "iso-8859-1") == text
+
+
+def test_replacement_characters_of_the_pages_own_are_sound():
+    text = "\ufffd \ufffd “quotes”"
+    assert decode(text.encode() + b"\xff", "iso-8859-1") == text + "\ufffd"
+
+
+@pytest.mark.parametrize("label", ["iso-8859-1", "utf-8", "utf-16", None])
+def test_a_stray_nul_is_no_sign_of_utf16(label):
+    page = GERMAN.encode() + b"\0"
+    assert decode(page, label) == GERMAN + "\0"
+    assert main_text(b"<p>" + page + b"</p>", label) == GERMAN
+    assert decode((GERMAN.encode("cp1252") + b"\0") * 5, "iso-8859-1") == (GERMAN + "\0") * 5
+
+
+def test_utf16_without_a_mark_is_not_utf8():
+    assert decode(GERMAN.encode("utf-16-le"), "utf-16") == GERMAN
+    assert "Fluß" in decode(GERMAN.encode("utf-16-le"))
+    assert "Fluss" in decode(b"<p>Ein Fluss ist ein Gewaesser.".decode().encode("utf-16-be"))
 
 
 @pytest.mark.parametrize(
