@@ -105,6 +105,8 @@ class MemberFile:
         """Read the member, or the stretch that is none, at a position."""
         if length := self._skippable(position):
             return Member(position, length, b"", b"", False, "padding", None)
+        if self._declared(position):
+            return self._broken(position, self._codec.name, "a frame without content ends where nothing begins")
         magic = self._codec.magic
         if not self._peek(position, len(magic)).startswith(magic[: self.size - position]):
             return self._broken(position, f"not_{self._codec.name}", f"no {self._codec.name} data begins here")
@@ -129,9 +131,16 @@ class MemberFile:
         yield from _Content(self, position)
 
     def _skippable(self, position: int) -> int:
-        """Bytes of the frame without content that begins here; 0 for anything else."""
+        """Bytes of the frame without content that begins here; 0 for anything else, and where its length is wrong."""
+        length = self._declared(position)
+        end = position + length
+        is_followed = length and (self._peek(end, 4).startswith(self._codec.magic) or self._declared(end))
+        return length if is_followed or end == self.size else 0
+
+    def _declared(self, position: int) -> int:
+        """Bytes of the frame without content that begins here, by its own word."""
         match = SKIPPABLE.match(self._peek(position, 8)) if self._codec.name != "gzip" else None
-        return min(8 + int.from_bytes(match[1], "little"), self.size - position) if match else 0
+        return 8 + int.from_bytes(match[1], "little") if match else 0
 
     def _broken(self, position: int, problem: str, detail: str) -> Member:
         following = self.find_member(position + 1)

@@ -15,6 +15,7 @@ CHUNK = 256 * 1024  # bytes read, and at most given, at once
 SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18(....)", re.DOTALL)  # a zstd or lz4 frame without content
 _DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
 _MAX_DICTIONARY_BYTES = 1 << 26
+_MAX_WINDOW_BYTES = 1 << 31  # of "zstd --long=31", the most there is; it is held, for as long as a file is read
 
 
 class Decompressor(Protocol):
@@ -108,7 +109,7 @@ class _Unzstd:
     def __init__(self, dictionary: Any = None) -> None:
         import zstandard
 
-        self._state = zstandard.ZstdDecompressor(dict_data=dictionary).decompressobj()
+        self._state = zstandard.ZstdDecompressor(dictionary, _MAX_WINDOW_BYTES).decompressobj()
         self._error, self._waiting = zstandard.ZstdError, memoryview(b"")
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -198,4 +199,9 @@ def _dictionary(stored: bytes) -> Any:
         except ValueError:
             return None
         stored = b"".join(parts)
-    return zstandard.ZstdCompressionDict(stored) if stored else None
+    dictionary = zstandard.ZstdCompressionDict(stored) if stored else None
+    try:
+        _Unzstd(dictionary)
+    except zstandard.ZstdError:
+        return None
+    return dictionary

@@ -1,4 +1,4 @@
-"""JSON lines to documents, one a line: plain, or as gzip, bzip2 or Zstandard.
+"""JSON lines to documents, one a line: plain, or as gzip, bzip2, xz, Zstandard or LZ4.
 
 ``offset`` and ``length`` are the line's in bytes after decompression, without its end. Blank lines are no records.
 Failed: ``bad_json`` (UTF-8 is asked for), ``too_deep`` (nested more than 100 levels), ``not_an_object``, ``too_long``,

@@ -144,10 +144,51 @@ def test_arc_and_skippable_frames(path: Path, codec: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18\x64", b"\x5d\x2a\x4d\x18\xff\xff\xff\xff"])
-def test_heads_alone_are_one_failed_record_or_none(path: Path, data: bytes) -> None:
-    records = read(path, data)
-    assert [record.outcome for record in records] in ([], ["failed"])
-    assert sum(record.length for record in records) in (0, len(data))
+def test_heads_alone_are_one_failed_record(path: Path, data: bytes) -> None:
+    (record,) = read(path, data)
+    assert (record.reason, record.offset, record.length) == ("truncated", 0, len(data))
+
+
+def test_a_file_that_is_cut_in_its_dictionary_is_one_failed_record(path: Path) -> None:
+    data = pack_with_dictionary(RECORDS)
+    end = 8 + int.from_bytes(data[4:8], "little")
+    for cut in (9, 12, 100, end - 1):
+        (record,) = read(path, data[:cut])
+        assert (record.reason, record.offset, record.length) == ("truncated", 0, cut)
+    assert read(path, data[:end]) == []
+
+
+@pytest.mark.parametrize("at", range(4, 8))
+@pytest.mark.parametrize("bit", [0, 3, 6])
+def test_a_wrong_length_of_the_dictionary_is_told(path: Path, at: int, bit: int) -> None:
+    data = bytearray(pack_with_dictionary(RECORDS))
+    data[at] ^= 1 << bit
+    records = read(path, bytes(data))
+    assert (records[0].outcome, records[0].offset) == ("failed", 0)
+    assert len(records) in (1, 7)  # a longer one still begins with the whole of the compressed dictionary
+    assert sum(record.length for record in records) == len(data)
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_damaged_dictionary_fails_records_and_raises_nothing(path: Path, is_packed: bool) -> None:
+    sound, rng = pack_with_dictionary(RECORDS, is_packed), random.Random(0)
+    end = 8 + int.from_bytes(sound[4:8], "little")
+    for at in (8, 9, 16, 17, 20, 30, *(rng.randrange(8, end) for _ in range(60))):
+        data = bytearray(sound)
+        data[at] ^= 1 << rng.randrange(8)
+        records = read(path, bytes(data))
+        assert len(records) == 6 or any(record.outcome == "failed" for record in records)
+
+
+def test_frames_of_the_longest_window_are_read(path: Path) -> None:
+    """As ``zstd --long=31`` writes them; a decoder must be told to take more than 128 MB."""
+    settings = zstandard.ZstdCompressionParameters(window_log=31, compression_level=1)
+    frames = []
+    for record in RECORDS:
+        state = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+        frames.append(state.compress(record) + state.flush())
+    assert zstandard.get_frame_parameters(frames[0]).window_size == 1 << 31
+    assert outcomes(read(path, b"".join(frames))) == ["not_response"] + ["kept"] * 5
 
 
 def test_bombs_are_given_in_pieces() -> None:
