@@ -19,6 +19,9 @@ import pyarrow.compute as pc
 class Bound:
     """The range of a numeric signal that is kept, both ends included.
 
+    An end is rounded to the column's type where that is a float: of a float32 signal, the float32 nearest to 0.65 is at
+    the end 0.65, though it is below the double.
+
     Attributes:
         name: The signal's column.
         low: Smallest value kept; None = no lower end. A null signal fails a bound that has one.
@@ -88,10 +91,14 @@ def _fails(column: pa.Array, bound: Bound | OneOf) -> npt.NDArray[np.bool_]:
         raise ValueError(f"signal {bound.name} is NaN in a row; a signal that cannot be measured is null")
     fails = np.zeros(len(column), np.bool_)
     if bound.low is not None:
-        fails |= _as_numpy(pc.fill_null(pc.less(column, bound.low), True))
+        fails |= _as_numpy(pc.fill_null(pc.less(column, _end(bound.low, column.type)), True))
     if bound.high is not None:
-        fails |= _as_numpy(pc.fill_null(pc.greater(column, bound.high), False))
+        fails |= _as_numpy(pc.fill_null(pc.greater(column, _end(bound.high, column.type)), False))
     return fails
+
+
+def _end(value: float, kind: pa.DataType) -> pa.Scalar:
+    return pa.scalar(value, kind if pa.types.is_floating(kind) else pa.float64())  # counts may be held to 37.5
 
 
 def _as_numpy(column: pa.Array) -> npt.NDArray[np.bool_]:

@@ -30,7 +30,7 @@ SHARES: Final = (0.01, 0.05, 0.1, 0.25)  # to drop, for the alternatives where t
 NUM_BINS: Final = 20
 NUM_SHOWN: Final = 5  # documents on each side of an end
 
-Values = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ def _present_bound(recipe: Recipe, subset: str, signal: str) -> tuple[Bound | No
 
 
 def _as_floats(column: pa.Array) -> Values:
-    """NaN for null, which no signal is."""
-    floats: Values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    """NaN for null, which no signal is; float32 stays, which NumPy compares with an end as ``filters.bounds`` does."""
+    kind = column.type if pa.types.is_floating(column.type) else pa.float64()
+    floats: Values = column.cast(kind).to_numpy(zero_copy_only=False)
     return floats
 
 
@@ -131,7 +132,7 @@ def _is_share(signal: str) -> bool:
 
 
 def _describe(values: Values, bound: Bound | None, applies: bool, is_share: bool) -> dict[str, Any]:
-    measured = values[~np.isnan(values)]
+    measured = values[~np.isnan(values)].astype(np.float64)
     found = np.quantile(measured, QUANTILES).tolist() if len(measured) else []
     present = [] if bound is None else [(bound.low, bound.high)]
     others = _alternatives(bound, measured)

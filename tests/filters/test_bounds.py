@@ -17,6 +17,19 @@ def test_both_ends_are_kept() -> None:
     assert reasons(values, bound) == [["signal"], [], [], [], ["signal"]]
 
 
+@pytest.mark.parametrize("edge", [0.65, 0.4, 0.8, 0.1])  # as a float32, 0.65 and 0.8 are below and above their doubles
+def test_an_end_is_of_the_signals_type(edge: float) -> None:
+    near = np.float32(edge)
+    values = pa.array([np.nextafter(near, np.float32(0)), near, np.nextafter(near, np.float32(1))], pa.float32())
+    signals = pa.RecordBatch.from_pydict({"language_score": values})
+    assert decide(signals, [Bound("language_score", low=edge)]).to_pylist() == [["language_score"], [], []]
+    assert decide(signals, [Bound("language_score", high=edge)]).to_pylist() == [[], [], ["language_score"]]
+
+
+def test_counts_are_held_to_broken_ends() -> None:
+    assert reasons([37, 38, 39], Bound("signal", low=37.5, high=38.5)) == [["signal"], [], ["signal"]]
+
+
 def test_integers_are_compared_exactly() -> None:
     assert reasons([49, 50, 100_000, 100_001], Bound("signal", 50, 100_000)) == [["signal"], [], [], ["signal"]]
 

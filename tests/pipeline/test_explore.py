@@ -64,6 +64,17 @@ def test_every_share_is_what_the_filter_would_drop() -> None:
         if low is None or high is None or low <= high:
             decided = decide(signals, [Bound("signal", low, high)]).to_pylist()
             assert explore._dropped(column, low, high) == sum(map(bool, decided)) / 8
+    narrow = pa.RecordBatch.from_pydict({"signal": pa.array([0.65, 0.8, None], pa.float32())})
+    for bound in (Bound("signal", low=0.65), Bound("signal", high=0.65), Bound("signal", low=0.66, high=0.8)):
+        decided = decide(narrow, [bound]).to_pylist()
+        values_of = explore._as_floats(narrow["signal"])
+        assert explore._dropped(values_of, bound.low, bound.high) == sum(map(bool, decided)) / 3
+        found = list(
+            explore._candidates(ShardTask("a", 0, 1), pa.array([bytes(16)] * 3, pa.binary(16)), values_of, bound)
+        )
+        assert {one.side for one in found if one.value == np.float32(0.65) and one.end == "low"} <= {
+            "dropped" if decided[0] else "kept"
+        }
     described = explore._describe(column, Bound("signal", low=0.5), True, False)
     assert (described["documents"], described["null"], sum(described["histogram"]["counts"])) == (8, 2, 6)
     nothing = explore._describe(np.array([]), Bound("signal", low=0.5), True, False)
