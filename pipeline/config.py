@@ -30,9 +30,9 @@ class RecipeError(ValueError):
 
 
 class StageConfig(BaseModel):
-    """Base of every section: frozen, and unknown keys are refused."""
+    """Base of every section: frozen; unknown keys are refused, and so are numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class RunConfig(StageConfig):

@@ -5,6 +5,7 @@ Unknown keys are refused with the known ones listed.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Sequence
@@ -117,8 +118,20 @@ def _explain(path: str, raw: dict[str, Any], error: ValidationError) -> str:
             known = ", ".join(sorted(_known_keys(problem["loc"])))
             lines.append(f"{path}: unknown key {place}; known here: {known}")
         else:
-            lines.append(f"{path}: {place + ': ' if place else ''}{problem['msg']}")
+            lines.append(f"{path}: {place + ': ' if place else ''}{_wanted(problem['type'], problem)}")
     return "\n".join(lines)
+
+
+def _wanted(kind: str, problem: Any) -> str:
+    """What is wrong with a value, in the words of TOML where pydantic has Python's."""
+    given = json.dumps(problem["input"], ensure_ascii=False, default=str)
+    if kind == "tuple_type":
+        return f"a list is wanted, as [{given}]; got {given}"
+    if kind in ("dict_type", "model_type"):
+        known = _known_keys((*problem["loc"], "")) if kind == "model_type" else []
+        keys = f", keys {', '.join(known)}" if known else ""
+        return f"a table is wanted, as {{ {(known or ['name'])[0]} = ... }}{keys}; got {given}"
+    return str(problem["msg"])
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

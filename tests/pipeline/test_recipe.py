@@ -46,6 +46,11 @@ def test_override(tmp_path: Path) -> None:
     ("text", "overrides", "message"),
     [
         (MINIMAL + "[dedup]\nband = 3\n", [], r"unknown key dedup\.band; known here: bands, min_jaccard"),
+        (MINIMAL, ["filter.bounds.num_words.low=nan"], r"filter\.bounds\.num_words\.low: .* finite number"),
+        (MINIMAL, ["train.learning_rate=inf"], "finite number"),
+        (MINIMAL, ["filter.rules=gopher"], r'filter\.rules: a list is wanted, as \["gopher"\]; got "gopher"'),
+        (MINIMAL, ["filter.bounds.num_words=50"], r"a table is wanted, as { low = \.\.\. }, keys low, high; got 50"),
+        (MINIMAL, ["filter.bounds=[50]"], r"filter\.bounds: a table is wanted, as { name = \.\.\. }; got \[50\]"),
         (MINIMAL + "[dedupe]\n", [], r"unknown key dedupe; known here: apply, .*dedup"),
         (MINIMAL, ["dedup.bands=7"], r"bands must divide \[signatures\] num_perm; got bands=7, num_perm=200"),
         (MINIMAL, ["dedup=3"], r"--set wants section\.key=value"),
