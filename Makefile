@@ -40,6 +40,7 @@ bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
 	$(BIN)/python tests/benchmarks/bench_warc.py $(WARC)
 	$(BIN)/python tests/benchmarks/bench_extraction.py
 	$(BIN)/python tests/benchmarks/bench_language.py $(LANGID)
+	$(BIN)/python tests/benchmarks/agreement.py $(DOCUMENTS)
 
 lint: $(VENV)/.lint ## format, lint, types
 	$(BIN)/ruff check .

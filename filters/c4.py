@@ -2,21 +2,22 @@ r"""C4's rules: what they take from a page, what they measure, and the published
 
 Source: Raffel et al. 2020 (arXiv:1910.10683, JMLR 21:140), section 2.2, and the code that made C4 (TensorFlow Datasets,
 ``text/c4_utils.py``). Where they differ the paper's words hold, where the paper is silent the code does. Our readings,
-and those of datatrove's ``C4QualityFilter`` and Dolma's ``c4`` tagger, stand at ``c4_signals``.
+and those of datatrove's ``C4QualityFilter`` and Dolma's ``c4_v1`` and ``c4_v2``, stand at ``c4_signals``.
 
 Not here: the list of bad words, one of which drops a page (``filters.content`` has our answer); duplicate spans of
 three sentences and langdetect, which other stages stand for. The rules are for English and its marks are ASCII's: text
 whose sentences end with ``。`` loses every line.
 
-Of 1,000 English documents (technical prose, literature, news) datatrove 0.10.1 decides 157 differently when set to the
-same 5 words and 3 sentences (with its own 3 and 5, 181):
+Of 1,847 documents (technical prose, literature, news, web pages; ``PEERS.md``) datatrove 0.10.1 decides 236 differently
+when set to the same 5 words and 3 sentences (with its own 3 and 5, 286):
 
-- 156 it keeps and we drop for a ``{`` in a line that an earlier rule has taken, such as ``stts | {"1 => 5": 1.0}`` of
+- 234 it keeps and we drop for a ``{`` in a line that an earlier rule has taken, such as ``stts | {"1 => 5": 1.0}`` of
   a manual's table; two of these have too few sentences as well, since we keep no line that ends in ``'``
-- 1 we keep and it drops: its few long lines, of dialogue, end in ``”``
+- 1 more it keeps and we drop for too few sentences
+- 1 we keep and it drops: each dot of ``. . .`` ends a sentence for us
 
-Of the 714 that both keep, 672 have the same text afterwards; nearly all others differ in lines that end in ``”`` or
-``'``. C4's own documents lose nothing here.
+Of the 1,414 that both keep, 1,299 have the same text afterwards; nearly all others differ only in lines that end in
+``”`` or ``'``. C4's own documents lose nothing here.
 """
 
 from __future__ import annotations
@@ -81,10 +82,10 @@ def c4_signals(scan: TextScan, terminal_marks: bool = True) -> pa.RecordBatch:
       datatrove has ``'`` too. ``...`` is no period (the code and datatrove; not Dolma), ``…`` is none anywhere. White
       space that a marker leaves behind is no end either: ``so. [2]`` ends in a period, but not by the code.
     - ``c4_few_words``: has fewer than ``MIN_LINE_WORDS`` words of ``filters.text``. Five by the paper's last version
-      and the code; three by its first, datatrove and Dolma.
+      and the code; three by its first, datatrove and Dolma. To datatrove a marker is a word.
     - ``c4_javascript``, ``c4_policy``: holds ``javascript``, or one of ``terms of use``, ``privacy policy``, ``cookie
       policy``, ``uses cookies``, ``use of cookies``, ``use cookies``, in any ASCII case, also within words and before
-      markers are taken out. Dolma asks for ``javascript`` as a whole word and drops the page.
+      markers are taken out. Dolma marks the page, not the line, ``c4_v1`` for ``javascript`` as a whole word.
 
     Markers go from the lines that stay, as ``c4_citation``. What stays of a line is as it was, indentation included;
     the code strips it. Lines end at ``\n`` alone; the code and datatrove also cut at ``\r``, form feeds and the like.
@@ -93,8 +94,8 @@ def c4_signals(scan: TextScan, terminal_marks: bool = True) -> pa.RecordBatch:
     - ``c4_edits``: ``C4_EDITS_TYPE``.
     - ``num_retained_sentences``: int64, in the lines that stay. A sentence ends at a word that ends, closing quotation
       marks and brackets aside, in ``.``, ``!``, ``?`` but not ``...``; and at the end of each line. The paper does not
-      say what a sentence is; the code and datatrove have NLTK's Punkt, which knows abbreviations: ``Mr. Smith left.``
-      is two for us. Three by the paper's last version and the code, five by its first and datatrove.
+      say what a sentence is; the code has NLTK's Punkt, datatrove spaCy's sentencizer, which know abbreviations: ``Mr.
+      Smith left.`` is two for us. Three by the paper's last version and the code, five by its first and datatrove.
     - ``num_curly_brackets``: int64, ``{`` in the whole text: "any pages that contained a curly bracket". The code and
       datatrove look at the lines only that have passed the rules before.
     - ``num_lorem_ipsum``: int64, ``lorem ipsum`` in any ASCII case in the whole text; the code and datatrove as above.
