@@ -35,7 +35,7 @@ from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ParquetShardWriter
 
-_ROWS = 256  # rows handed to a writer at once; no byte depends on it
+_ROWS, _CHARS = 256, 16_000_000  # handed to a writer at once, whichever comes first; no byte depends on them
 _CANDIDATES = pa.schema([("id", pa.binary(ID_BYTES)), ("bytes", pa.int64())])
 
 Row = tuple[Piece, Record, bytes]  # the document's id, empty unless kept
@@ -197,13 +197,22 @@ def _limited(rows: Iterator[Row], last_id: bytes, reason: str) -> Iterator[Row]:
 def _write(rows: Iterator[Row], records: ParquetShardWriter, documents: ParquetShardWriter) -> None:
     pending_records: list[dict[str, Any]] = []
     pending_documents: list[dict[str, Any]] = []
+    num_chars = 0
     for row in rows:
         pending_records.append(_record_row(row))
         if row[2]:
             pending_documents.append(_document_row(row))
-        if len(pending_records) == _ROWS:
+            num_chars += _num_chars(row[1])
+        if len(pending_records) == _ROWS or num_chars >= _CHARS:
             _flush(pending_records, records, pending_documents, documents)
+            num_chars = 0
     _flush(pending_records, records, pending_documents, documents)
+
+
+def _num_chars(record: Record) -> int:
+    """Characters of all that can be long in a document."""
+    document = record.document
+    return len(document.text) + sum(map(len, document.meta.values())) if document else 0
 
 
 def _flush(

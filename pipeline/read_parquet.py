@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.config import ExtractConfig
 from pipeline.records import Piece, Record
 from pipeline.schema import DROPPED
-from pipeline.storage import open_read, size
+from pipeline.storage import MIB, open_read, size
 from pipeline.table_rows import Rejection, to_document, usual_name
 
 _BATCH_ROWS = 256
@@ -38,7 +38,8 @@ def read_parquet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     end = size(piece.path) if piece.end < 0 else piece.end
     with open_read(piece.path) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            # read as it is decoded: else the whole of a row group's columns is held
+            file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=MIB)
         except (pa.ArrowException, OSError) as error:
             if piece.start == 0:
                 yield Record.failed(0, 1, "parquet", error)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from job_workspace import article
 from warc_builder import repeated, response, warc
@@ -17,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 LONG = b"long_record"
 EXTRACT = """
-import json, resource, sys
+import json, sys
 from dataclasses import asdict
 
 from beam_jobs.extract_text import extract_shard
@@ -25,18 +27,19 @@ from pipeline.config import ExtractConfig
 from pipeline.manifest import ShardTask, Workspace
 from pipeline.records import Piece
 
-out, max_record_bytes, *paths = sys.argv[1:]
-pieces = [asdict(Piece(path, path, "massiveweb", "warc")) for path in paths]
+out, kind, max_record_bytes, *paths = sys.argv[1:]
+pieces = [asdict(Piece(path, path, "massiveweb", kind)) for path in paths]
 task = ShardTask("massiveweb", 0, 1, ({"input": 0, "limit": 0, "max_bytes": 0, "pieces": pieces},))
 space = Workspace(f"{out}/extract", f"{out}/tmp", f"{out}/work", {})
 counts = extract_shard(task, space, ExtractConfig(max_record_bytes=int(max_record_bytes))).counts
-print(json.dumps({**counts.as_dict(), "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+status = open("/proc/self/status").read()  # getrusage's peak begins with what the parent held when it started this
+print(json.dumps({**counts.as_dict(), "peak_kb": int(status.partition("VmHWM:")[2].split()[0])}))
 """
 
 
-def extract(out: Path, *paths: Path, max_record_bytes: int = 50_000_000) -> dict:
+def extract(out: Path, *paths: Path, kind: str = "warc", max_record_bytes: int = 50_000_000) -> dict:
     """Counts of one shard over some files, and the peak of the process that did it."""
-    words = [sys.executable, "-c", EXTRACT, str(out), str(max_record_bytes), *map(str, paths)]
+    words = [sys.executable, "-c", EXTRACT, str(out), kind, str(max_record_bytes), *map(str, paths)]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -106,3 +109,36 @@ def test_a_record_longer_than_the_bound_is_not_held(tmp_path: Path, is_alone: bo
     )
     assert (found["failed"], found["kept"]) == (1, 20), found
     assert found["peak_kb"] < plain["peak_kb"] + 30_000, (found, plain)
+
+
+def write_long_lines(path: Path, count: int) -> Path:
+    """Documents of 8 MB, as JSON lines."""
+    text = article(3, 60) * 1_000
+    with path.open("w") as stream:
+        stream.writelines(json.dumps({"text": f"{number} {text}"[:8_000_000]}) + "\n" for number in range(count))
+    return path
+
+
+def write_one_group(path: Path, count: int) -> Path:
+    """Rows of 30 kB each, in one row group, as it is when somebody writes a table at once."""
+    words = [f"{number * 7919 % 99991:x}" for number in range(99_991)]
+    texts = [" ".join(words[start : start + 6_000]) for start in range(0, 90_000, 200)]
+    rows = {"text": [f"{number} {texts[number % len(texts)]}" for number in range(count)]}
+    pq.write_table(pa.table(rows), path, row_group_size=count, use_dictionary=False)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("write", "kind", "count"), [(write_long_lines, "jsonl", 20), (write_one_group, "parquet", 4_000)]
+)
+def test_four_times_the_rows_take_no_more_memory(
+    tmp_path: Path, write: Callable[[Path, int], Path], kind: str, count: int
+) -> None:
+    """Of long documents, and of a row group that holds the whole file."""
+    once, four_times = (
+        extract(tmp_path / str(number), write(tmp_path / f"{number}.{kind}", number), kind=kind)
+        for number in (count, 4 * count)
+    )
+    assert (once["kept"], four_times["kept"]) == (count, 4 * count)
+    assert four_times["peak_kb"] < 1.1 * once["peak_kb"], (once, four_times)

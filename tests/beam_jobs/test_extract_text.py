@@ -29,7 +29,7 @@ from pipeline.config import ExtractConfig, InputConfig, Recipe
 from pipeline.manifest import Counts, Receipt, ShardTask
 from pipeline.records import Piece
 from pipeline.schema import DOCUMENT_SCHEMA, RECORD_SCHEMA
-from pipeline.storage import ROWS_PER_GROUP
+from pipeline.storage import ROWS_PER_GROUP, ParquetShardWriter
 
 
 def task_of(*pieces: Piece, index: int = 0, count: int = 1) -> ShardTask:
@@ -129,6 +129,26 @@ def test_row_groups_do_not_depend_on_the_flushes(tmp_path: Path) -> None:
     file = pq.ParquetFile(tmp_path / "extract/news/documents-00000-of-00001.parquet")
     groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     assert groups == [ROWS_PER_GROUP, ROWS_PER_GROUP, 5]
+
+
+def test_long_documents_are_handed_on_before_they_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is long in them; 30 of a million characters, which a batch of 256 rows would hold all of."""
+    long = "a" * 1_000_000
+    rows = [{"text": f"{n}", "page": long} if n % 2 else {"text": f"{n} {long}"} for n in range(30)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    handed: list[int] = []
+
+    def write(self: ParquetShardWriter, batch: pa.RecordBatch) -> None:
+        handed.append(batch.nbytes)
+        original(self, batch)
+
+    original = ParquetShardWriter.write
+    monkeypatch.setattr(ParquetShardWriter, "write", write)
+    extract(tmp_path, whole(tmp_path / "a.jsonl", "news", "jsonl"))
+    assert max(handed) < 18_000_000
+    monkeypatch.setattr("beam_jobs.extract_text._CHARS", 1)
+    extract(tmp_path, whole(tmp_path / "a.jsonl", "news", "jsonl"), name="-each")
+    assert files_of(tmp_path / "extract") == files_of(tmp_path / "extract-each")
 
 
 def test_beam_writes_what_the_function_writes(tmp_path: Path, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
