@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline import assets, storage
@@ -73,12 +73,20 @@ def _extract_inputs(recipe: Recipe) -> Inputs:
 
 
 def _filter_config(recipe: Recipe) -> dict[str, Any]:
+    from pipeline.filter_rules import rules_of  # with the kernels' modules, 0.3 s: not for who only imports this one
+
     return {
         **_section("filter")(recipe),
+        "decided_by": {subset: [_plain(rule) for rule in rules_of(recipe, subset)] for subset in recipe.subsets()},
         "apply": _applied(
             recipe, "language", "content", "classifiers", "quality", "repetition", "c4", "fineweb", "redact"
         ),
     }
+
+
+def _plain(rule: Any) -> dict[str, Any]:
+    """As a manifest has it."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(rule).items()}
 
 
 def _dedup_config(recipe: Recipe) -> dict[str, Any]:
@@ -91,8 +99,11 @@ def _decontaminate_config(recipe: Recipe) -> dict[str, Any]:
 
 
 def _signals_config(recipe: Recipe) -> dict[str, Any]:
+    from filters.rule_sets import SIGNALS
+
     # the models' contents are inputs of the stage; where they lie is this machine's own
     section, signals = _section("signals")(recipe), recipe.signals
+    section["measured_by"] = [f"{function.__module__}.{function.__qualname__}" for function in SIGNALS]
     for classifier in section["classifiers"].values():
         classifier["model"] = os.path.basename(classifier["model"])
     if signals.language_engine == "fasttext":
@@ -131,8 +142,8 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
-    Stage("extract", ("crawl",), "beam_jobs.extract_text", 2, _extract_config, _extract_inputs),
-    Stage("signals", ("extract",), "beam_jobs.measure_signals", 3, _signals_config, _signals_inputs, follows="extract"),
+    Stage("extract", ("crawl",), "beam_jobs.extract_text", 3, _extract_config, _extract_inputs),
+    Stage("signals", ("extract",), "beam_jobs.measure_signals", 4, _signals_config, _signals_inputs, follows="extract"),
     Stage("filter", ("signals",), "beam_jobs.filter_documents", 3, _filter_config, follows="signals"),
     Stage(
         "signatures",
