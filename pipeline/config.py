@@ -179,7 +179,7 @@ class FilterConfig(StageConfig):
     languages: tuple[str, ...] = ("en",)
     min_language_score: Fraction | None = None  # None = MIN_LANGUAGE_SCORES; Gopher states no tool and no threshold
     language_scores: dict[str, Fraction] = {}  # subset -> its own, in place of min_language_score
-    bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one
+    bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one; holds without its set, too
     redact: tuple[Literal["email", "ip_address", "phone"], ...] = ()  # found by [signals] pii; see filters.pii
 
 

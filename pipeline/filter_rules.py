@@ -12,11 +12,18 @@ Rule = Bound | OneOf
 def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
     """The rules that apply to a subset, in the paper's order, with the recipe's bounds in place of the published ones.
 
+    A bound of the recipe's holds in every subset that its table applies to, whether or not ``[filter] rules`` has a set
+    with that table.
+
     Raises:
-        RecipeError: ``[filter] bounds`` names a signal that has no bound, or a range that no value can be in.
+        RecipeError: ``[filter] bounds`` names a signal that has no bound or is not measured, or a range that no value
+            can be in.
     """
-    published = dict.fromkeys(bound.name for bounds in TABLES.values() for bound in bounds)
+    measured = [table for table in TABLES if table != "c4" or recipe.signals.c4]
+    published = dict.fromkeys(bound.name for table in measured for bound in TABLES[table])
     known = (*published, *recipe.signals.optional_signals())
+    if unmeasured := sorted({bound.name for bound in TABLES["c4"]} & set(recipe.filter.bounds) - set(known)):
+        raise RecipeError(f"[filter.bounds] has {unmeasured}, which [signals] c4 = true measures; it is false")
     if unknown := sorted(set(recipe.filter.bounds) - set(known)):
         raise RecipeError(f"[filter.bounds] has unknown signals {unknown}; known: {', '.join(known)}")
     try:
@@ -32,9 +39,12 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
         rules += [changed[name] for name in known if name in changed and name.startswith("classifier_")]
     chosen = {"content", *(table for name in recipe.filter.rules for table in RULE_SETS[name])}
     bounds: dict[str, Bound] = {}
-    for table in (table for table in TABLES if table in chosen and recipe.apply.applies(table, subset)):
+    for table in (table for table in TABLES if recipe.apply.applies(table, subset)):
         for bound in TABLES[table]:
-            bounds[bound.name] = changed.get(bound.name) or _both(bound, bounds.get(bound.name))
+            if bound.name in changed:
+                bounds[bound.name] = changed[bound.name]
+            elif table in chosen:
+                bounds[bound.name] = _both(bound, bounds.get(bound.name))
     return (*rules, *bounds.values())
 
 

@@ -10,9 +10,7 @@ from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, writ
 from beam_jobs.filter_documents import Decision, FilterDocuments, decide_batch, decide_shard, decision_of
 from beam_jobs.measure_signals import signals_schema
 from filters.bounds import Bound, OneOf
-from filters.content import CONTENT_BOUNDS
-from filters.quality import QUALITY_BOUNDS
-from filters.repetition import REPETITION_BOUNDS
+from filters.rule_sets import TABLES
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.config_checks import check
 from pipeline.filter_rules import rules_of
@@ -21,7 +19,7 @@ from pipeline.recipe import load_recipe
 from pipeline.schema import EDITED_VERDICT_SCHEMA, VERDICT_SCHEMA
 
 SUBSETS = ("massiveweb", "books", "github")
-PUBLISHED = CONTENT_BOUNDS + QUALITY_BOUNDS + REPETITION_BOUNDS
+PUBLISHED = TABLES["content"] + TABLES["quality"] + TABLES["repetition"]
 LANGUAGE = (OneOf("language", ("en",)), Bound("language_score", low=0.65))
 
 
@@ -62,9 +60,9 @@ def test_the_papers_matrix_is_the_default() -> None:
     [
         ({"language": (), "quality": (), "repetition": ()}, ()),
         ({"language": ("books",), "quality": ("massiveweb",), "repetition": ()}, LANGUAGE),
-        ({"language": (), "quality": ("books",), "repetition": ()}, QUALITY_BOUNDS),
-        ({"language": (), "quality": (), "repetition": ("github", "books")}, REPETITION_BOUNDS),
-        ({"language": (), "content": ("books",), "quality": (), "repetition": ()}, CONTENT_BOUNDS),
+        ({"language": (), "quality": ("books",), "repetition": ()}, TABLES["quality"]),
+        ({"language": (), "quality": (), "repetition": ("github", "books")}, TABLES["repetition"]),
+        ({"language": (), "content": ("books",), "quality": (), "repetition": ()}, TABLES["content"]),
         ({"content": None, "quality": None, "repetition": None}, (*LANGUAGE, *PUBLISHED)),
     ],
 )
@@ -94,6 +92,17 @@ def test_a_bound_stands_in_place_of_the_published_one() -> None:
     ]
 
 
+def test_a_bound_holds_without_its_set_where_its_table_applies() -> None:
+    ratio = Bound("newline_to_word_ratio", high=0.1)
+    made = recipe(filter={"bounds": {"newline_to_word_ratio": {"high": 0.1}}})
+    assert rules_of(made, "massiveweb") == (*LANGUAGE, *PUBLISHED, ratio)
+    assert rules_of(made, "books") == LANGUAGE
+    made = recipe(filter={"rules": (), "bounds": {"num_words": {"low": 5}}})
+    assert rules_of(made, "massiveweb") == (*LANGUAGE, *TABLES["content"], Bound("num_words", low=5))
+    made = recipe(filter={"rules": (), "bounds": {"num_words": {"low": 5}}}, apply={"quality": ("books",)})
+    assert rules_of(made, "books") == (*LANGUAGE, Bound("num_words", low=5))
+
+
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
@@ -102,7 +111,7 @@ def test_a_bound_stands_in_place_of_the_published_one() -> None:
             r"unknown signals \['a', 'num_wordz'\]; known: explicit_word_fraction, num_distinct_explicit_words",
         ),
         ({"num_words": {"low": 9, "high": 1}}, "bound num_words: low must not be above high; got low=9.0, high=1.0"),
-        ({"num_words": {"low": float("nan")}}, "bound num_words: low must not be above high; got low=nan"),
+        ({"num_lorem_ipsum": {"high": 5}}, r"has \['num_lorem_ipsum'\], which \[signals\] c4 = true measures"),
     ],
 )
 def test_a_bound_that_cannot_be_is_refused_before_any_work(bounds: dict[str, Any], message: str) -> None:

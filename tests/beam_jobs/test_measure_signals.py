@@ -19,9 +19,7 @@ from job_workspace import (
 )
 
 from beam_jobs.measure_signals import MeasureSignals, measure_shard, signals_of, signals_schema
-from filters.content import CONTENT_BOUNDS
-from filters.quality import QUALITY_BOUNDS
-from filters.repetition import REPETITION_BOUNDS
+from filters.rule_sets import TABLES
 from pipeline.config import SignalsConfig
 from pipeline.manifest import Counts, ShardTask
 
@@ -70,7 +68,7 @@ def test_every_bound_finds_its_signal() -> None:
     names = signals_schema().names
     assert names[:3] == ["id", "language", "language_score"]
     assert len(set(names)) == len(names)
-    assert {bound.name for bound in (*CONTENT_BOUNDS, *QUALITY_BOUNDS, *REPETITION_BOUNDS)} <= set(names)
+    assert {bound.name for table, bounds in TABLES.items() if table != "c4" for bound in bounds} <= set(names)
 
 
 def test_an_empty_shard_has_the_columns(out: Path, model_path: str) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from job_workspace import article, language_model, recipe, write_lines
 
-from pipeline import stages
+from filters import rule_sets
+from filters.bounds import Bound
+from filters.rule_sets import TABLES
+from pipeline import filter_rules, stages
 from pipeline.config import Recipe
 from pipeline.finished import ORDER
 from pipeline.stages import STAGES, plan
@@ -152,6 +155,18 @@ def test_a_new_format_version_renames_the_stage(root: Path, monkeypatch: pytest.
     monkeypatch.setattr(stages, "STAGES", raised)
     after = digests(recipe(root))
     assert [name for name in after if after[name] != before[name]] == ["corpus", "tokenizer", "tokens"]
+
+
+def test_a_new_signal_and_a_new_bound_rename_their_stages(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe(root, apply={"quality": ("news",)})
+    before = digests(made)
+    quality = (*TABLES["quality"], Bound("words_per_line", low=3))
+    monkeypatch.setattr(filter_rules, "TABLES", {**TABLES, "quality": quality})
+    bounded = digests(made)
+    assert [name for name in before if before[name] != bounded[name]] == BEFORE_TRAINING[2:]
+    monkeypatch.setattr(rule_sets, "SIGNALS", (*rule_sets.SIGNALS, test_no_configuration_names_this_machines_paths))
+    measured = digests(made)
+    assert [name for name in before if bounded[name] != measured[name]] == BEFORE_TRAINING[1:]
 
 
 def test_no_configuration_names_this_machines_paths(root: Path) -> None:
