@@ -8,6 +8,7 @@ stronger detector. The bounds stand in the recipe, not here.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from filters.text import REPLACEMENT, TextScan, decode
 from filters.unicode_tables import WHITE_SPACE, unicode_tables
 
 _SPACE, _LESS = 0x20, 0x3C
+_PLAIN_FROM: Final = np.array([0xA0, 0x80, 0x82, 0x81] + [0x80] * 12, np.uint8)  # for first bytes 0xE0 to 0xEF
 
 
 class LanguageDetector(ABC):
@@ -196,7 +198,9 @@ def _clean(
             byte = data[at]
             size, is_blank = 1, byte == _SPACE
             if byte < _SPACE or byte >= 0x7F or byte == _LESS:  # most bytes of most texts need no closer look
-                size, is_blank = _next_unit(data, at, end, properties)
+                size = _plain_size(data, at, end)
+                if size == 0:
+                    size, is_blank = _next_unit(data, at, end, properties)
             if is_blank:
                 after_blank = num_chars > 0
             else:
@@ -211,6 +215,23 @@ def _clean(
             at += size
         out_offsets[row + 1] = write
     return out[:write], out_offsets
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _plain_size(data: NDArray[np.uint8], at: int, end: int) -> int:
+    """Bytes of a character of two or three that is neither white space nor a control nor broken; 0 = look closer.
+
+    Such are all of two from U+00C0 on, and of three those whose second byte is beyond ``_PLAIN_FROM``: in U+0800 to
+    U+FFFF white space is U+1680 (E1 9A 80), some of U+2000 to U+205F (E2 80, E2 81) and U+3000 (E3 80 80).
+    """
+    lead = data[at]
+    if lead < 0xC3 or lead >= 0xF0 or at + 3 > end:
+        return 0
+    second = data[at + 1]
+    if lead < 0xE0:
+        return 2 if second & 0xC0 == 0x80 else 0
+    is_plain = _PLAIN_FROM[lead & 0xF] <= second < 0xC0 and data[at + 2] & 0xC0 == 0x80
+    return 3 if is_plain and not (lead == 0xE1 and second == 0x9A) else 0
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.language import LanguageModel, clean, clean_spans, paragraph_language_fraction
-from filters.text import scan
+from filters.text import decode, scan
 
 BLANK = re.compile("(?:[\0-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|</s>)+")
 ENGLISH = ["the sea was calm and the wind was low", "they went home with the dog and the cat", "this is what we said"]
@@ -116,6 +116,28 @@ def test_clean_by_hand(text: str, max_chars: int, expected: str) -> None:
 def test_clean_agrees_with_a_regular_expression(texts) -> None:
     expected = [BLANK.sub(" ", text).strip(" ")[:7].rstrip(" ") for text in texts]
     assert clean(pa.array(texts, pa.string()), 7).to_pylist() == expected
+
+
+def test_every_character_is_cleaned_as_the_regular_expression_says() -> None:
+    texts = [f"a{chr(point)}b" for point in range(0x11000) if not 0xD800 <= point < 0xE000]
+    assert clean(pa.array(texts), 9).to_pylist() == [BLANK.sub(" ", text) for text in texts]
+
+
+def test_each_end_of_a_broken_character_becomes_a_space() -> None:
+    seconds = (0x20, 0x7F, 0x80, 0x82, 0x9A, 0xA0, 0xBF, 0xC0, 0xFF)
+    tails = [b"", *(bytes([a]) for a in seconds), *(bytes([a, b]) for a in seconds for b in seconds)]
+    texts = [bytes([lead]) + tail for lead in range(0xC0, 0x100) for tail in tails]
+    expected = []
+    for text in texts:
+        kept, at = "", 0
+        while at < len(text):
+            point, size = decode(np.frombuffer(text, np.uint8), at, len(text))
+            kept += " " if (point, size) == (0xFFFD, 1) else text[at : at + size].decode("latin-1")
+            kept = kept if not BLANK.fullmatch(chr(point)) else kept[: -size if size > 1 else -1] + " "
+            at += size
+        expected.append(re.sub(" +", " ", kept).strip(" ").encode("latin-1"))
+    cleaned = clean(pa.array(texts, pa.binary()).view(pa.string()), 9).view(pa.large_binary()).to_pylist()
+    assert cleaned == expected
 
 
 def test_broken_utf8_becomes_a_space(model) -> None:
