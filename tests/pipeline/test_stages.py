@@ -160,7 +160,7 @@ def test_a_new_format_version_renames_the_stage(root: Path, monkeypatch: pytest.
 def test_a_new_signal_and_a_new_bound_rename_their_stages(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = recipe(root, apply={"quality": ("news",)})
     before = digests(made)
-    quality = (*TABLES["quality"], Bound("words_per_line", low=3))
+    quality = (*TABLES["quality"], Bound("another_signal", low=3))
     monkeypatch.setattr(filter_rules, "TABLES", {**TABLES, "quality": quality})
     bounded = digests(made)
     assert [name for name in before if before[name] != bounded[name]] == BEFORE_TRAINING[2:]
