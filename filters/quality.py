@@ -16,8 +16,9 @@ from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import count_or_null, ratio_or_null
-from filters.text import Bytes, Flags, Positions, TextScan, decode
-from filters.unaligned import read_bytes
+from filters.text import BLOCK_BYTES, Bytes, Flags, Positions, TextScan, decode
+from filters.unaligned import LANES, between, low_bytes, read_bytes, trailing_zeros
+from filters.uncounted import uncounted
 
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 
@@ -84,9 +85,11 @@ def quality_signals(scan: TextScan) -> pa.RecordBatch:
     )
 
 
+_SPACES: Final = np.uint64(0x2020202020202020)
 _DOT: Final = ord(".")
 _HASH: Final = ord("#")
 _BULLETS: Final = tuple(ord(bullet) for bullet in BULLETS)
+_ASCII_BULLETS: Final = tuple(bullet for bullet in _BULLETS if bullet < 0x80)
 # A word of at most four bytes as one number, its first byte lowest.
 _STOP_WORDS: Final = tuple(np.uint64(int.from_bytes(word.encode(), "little")) for word in STOP_WORDS)
 
@@ -101,6 +104,7 @@ def _measure_words(
     word_is_alphabetic: Flags,
 ) -> tuple[Positions, Positions, Positions]:
     """Each document's sum of word lengths, number of words with a letter, and number of different stop words."""
+    data = uncounted(data)
     chars = np.zeros(len(word_offsets) - 1, np.int64)
     alphabetic = np.zeros(len(chars), np.int64)
     stop_words = np.zeros(len(chars), np.int64)
@@ -110,16 +114,22 @@ def _measure_words(
             num_chars += word_chars[word]
             num_alphabetic += word_is_alphabetic[word]
             size = word_ends[word] - word_starts[word]
-            if 2 <= size <= 4:
-                # Setting bit 5 makes A to Z lower case, and no other byte a letter.
-                lower_case = np.uint64(0x20202020) >> np.uint64(8 * (4 - size))
-                packed = read_bytes(data, word_starts[word], size) | lower_case
-                for i, stop_word in enumerate(_STOP_WORDS):
-                    seen |= (packed == stop_word) << i
+            seen |= _stop_word_bit(data, word_starts[word], min(size, BLOCK_BYTES))
         chars[doc], alphabetic[doc] = num_chars, num_alphabetic
         for i in range(len(_STOP_WORDS)):
             stop_words[doc] += seen >> i & 1
     return chars, alphabetic, stop_words
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _stop_word_bit(data: Bytes, start: int, size: int) -> int:
+    """Bit i for the i-th stop word, 0 for another word; of its first 1 to 8 bytes, without branches."""
+    # Setting bit 5 makes A to Z lower case, no other byte a letter, and none 0, as those behind a stop word are.
+    packed = read_bytes(data, start, size) | _SPACES & low_bytes(size)
+    bit = 0
+    for i, stop_word in enumerate(_STOP_WORDS):
+        bit |= (packed == stop_word) << i
+    return bit
 
 
 @njit(cache=True, nogil=True)
@@ -133,22 +143,35 @@ def _is_ellipsis(data: Bytes, position: int) -> bool:
 @njit(cache=True, nogil=True)
 def _count_symbols(data: Bytes, doc_offsets: Positions, valid: Flags) -> tuple[Positions, Positions]:
     """Each document's number of ``#``, and of ellipses that do not overlap, from the left."""
+    data = uncounted(data)
     hashes = np.zeros(len(valid), np.int64)
     ellipses = np.zeros(len(valid), np.int64)
     for doc in range(len(valid)):
-        if not valid[doc]:
-            continue
-        position, end = doc_offsets[doc], doc_offsets[doc + 1]
-        num_hashes = 0
-        for byte in data[position:end]:
-            num_hashes += byte == _HASH
-        hashes[doc] = num_hashes
-        while position < end - 2:
-            if (data[position] == _DOT or data[position] == 0xE2) and _is_ellipsis(data, position):
+        position, end = doc_offsets[doc], doc_offsets[doc + 1] if valid[doc] else doc_offsets[doc]
+        while position < end:
+            position = _skip_to_symbol(data, position, end)
+            if data[position] == _HASH:
+                hashes[doc] += 1
+            elif position + 3 <= end and _is_ellipsis(data, position):
                 ellipses[doc] += 1
                 position += 2
             position += 1
     return hashes, ellipses
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _skip_to_symbol(data: Bytes, position: int, end: int) -> int:
+    """Pass blocks of bytes without a symbol; there may be none at the place returned, which is before ``end``."""
+    while position + LANES <= end:
+        dots = between(data, position, _DOT, _DOT)
+        found = dots & (dots >> np.uint64(1)) & (dots >> np.uint64(2))
+        second, third = between(data, position, 0x80, 0x80), between(data, position, 0xA6, 0xA6)
+        found |= between(data, position, 0xE2, 0xE2) & (second >> np.uint64(1)) & (third >> np.uint64(2))
+        found |= between(data, position, _HASH, _HASH)
+        if found:
+            return int(position + trailing_zeros(found))
+        position += LANES - 2  # an ellipsis may begin in the last two bytes
+    return position
 
 
 @njit(cache=True, nogil=True)
@@ -156,13 +179,17 @@ def _measure_lines(
     data: Bytes, line_offsets: Positions, line_words: Positions, word_starts: Positions, word_ends: Positions
 ) -> tuple[Positions, Positions]:
     """Each document's numbers of lines whose first word starts with a bullet, and whose last ends with an ellipsis."""
+    data = uncounted(data)
     bullets = np.zeros(len(line_offsets) - 1, np.int64)
     ellipses = np.zeros(len(bullets), np.int64)
     for doc in range(len(bullets)):
         for line in range(line_offsets[doc], line_offsets[doc + 1]):
             first, last = line_words[line], line_words[line + 1] - 1
-            code_point, _ = decode(data, word_starts[first], word_ends[first])
-            bullets[doc] += code_point in _BULLETS
+            start = word_starts[first]
+            if data[start] >= 0x80:
+                bullets[doc] += decode(data, start, word_ends[first])[0] in _BULLETS
+            else:
+                bullets[doc] += data[start] in _ASCII_BULLETS
             if word_ends[last] - word_starts[last] >= 3:
                 ellipses[doc] += _is_ellipsis(data, word_ends[last] - 3)
     return bullets, ellipses

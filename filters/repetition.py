@@ -16,7 +16,9 @@ from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import ratio_or_null
-from filters.text import BLOCK_BYTES, Bytes, Hashes, Positions, TextScan, hash_end
+from filters.text import BLOCK_BYTES, Bytes, Hashes, Positions, TextScan
+from filters.unaligned import read_bytes
+from filters.uncounted import uncounted
 
 TOP_NGRAMS: Final = (2, 3, 4)
 DUPLICATE_NGRAMS: Final = (5, 6, 7, 8, 9, 10)
@@ -96,18 +98,20 @@ class _Duplicates(NamedTuple):
     chars: Positions
 
 
-_FREE: Final = -1  # of a table's slots; of an n-gram: it occurs once
+_NONE: Final = -1
+_FREE: Final = 2**31 - 1
 _LAST_TOP: Final = TOP_NGRAMS[-1]
 _LAST_N: Final = DUPLICATE_NGRAMS[-1]
+_GOLDEN: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd; Knuth's multiplicative hashing
 
 Ids = npt.NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
 def _table_size(num_keys: int) -> int:
-    """A power of two, so that the table is at most half full."""
+    """A power of two, so that the table is at most a quarter full."""
     size = 2
-    while size < 2 * num_keys:
+    while size < 4 * num_keys:
         size *= 2
     return size
 
@@ -121,12 +125,13 @@ def _most(offsets: Positions) -> int:
     return most
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _same_bytes(data: Bytes, start: int, end: int, other_start: int, other_end: int) -> bool:
     if end - start != other_end - other_start:
         return False
-    for i in range(end - start):  # noqa: SIM110 (Numba has no all() of a generator)
-        if data[start + i] != data[other_start + i]:
+    for done in range(0, end - start, BLOCK_BYTES):
+        size = min(end - start - done, BLOCK_BYTES)
+        if read_bytes(data, start + done, size) != read_bytes(data, other_start + done, size):
             return False
     return True
 
@@ -142,23 +147,47 @@ def _duplicate_segments(
     slots = np.empty(_table_size(_most(offsets)), np.int64)  # hash -> the segment that had it first
     for doc in range(len(extra)):
         size = _table_size(offsets[doc + 1] - offsets[doc])
-        slots[:size] = _FREE
+        slots[:size] = _NONE
         for segment in range(offsets[doc], offsets[doc + 1]):
             all_chars[doc] += chars[segment]
             slot = hashes[segment] & np.uint64(size - 1)
             first = slots[slot]
-            while first != _FREE and not (
+            while first != _NONE and not (
                 hashes[first] == hashes[segment]
                 and _same_bytes(data, starts[first], ends[first], starts[segment], ends[segment])
             ):
                 slot = (slot + np.uint64(1)) & np.uint64(size - 1)
                 first = slots[slot]
-            if first == _FREE:
+            if first == _NONE:
                 slots[slot] = segment
             else:
                 extra[doc] += 1
                 extra_chars[doc] += chars[segment]
     return _Duplicates(extra, extra_chars, all_chars)
+
+
+class _Words(NamedTuple):
+    """The words of one document, as in the scan."""
+
+    starts: Positions
+    ends: Positions
+    hashes: Hashes
+
+
+class _Grams(NamedTuple):
+    """Memory of one document's n-grams, in order; reused for each length and document.
+
+    An n-gram's id is the number of its first occurrence. So a free slot, above every number, gives a new n-gram its id
+    by a minimum, and no branch asks whether it is new, which no processor foretells.
+    """
+
+    positions: Ids  # by occurrence: index of the first word
+    keys: Hashes  # by occurrence: ids of the two (n-1)-grams
+    ids: Ids  # by occurrence
+    counts: Ids  # by id: how often it occurs
+    covered: Positions  # by id: characters of the words that it covers
+    reach: Ids  # by id: the first word behind its last occurrence
+    slots: Ids  # the hash table: ids
 
 
 @njit(cache=True, nogil=True)
@@ -173,131 +202,139 @@ def _repeated_ngrams(
     """Characters of each document's words, [n], and of those that its repeated n-grams cover, [n, 11] by length.
 
     An n-gram that occurs twice is made of two overlapping (n-1)-grams that do. So ids are given out level by level, and
-    only where both of these have one: the pair of their ids is the key. That is exact, hashes no n-gram, and leaves
+    only where both of these occur twice: the pair of their ids is the key. That is exact, hashes no n-gram, and leaves
     little to do beyond n = 3 in prose.
     """
+    data = uncounted(data)
     all_chars = np.zeros(len(word_offsets) - 1, np.int64)
     covered = np.zeros((len(all_chars), _LAST_N + 1), np.int64)
     most = _most(word_offsets)
-    slots = np.empty(_table_size(most), np.int32)
-    scratch = _Grams(
-        np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int64)
+    grams = _Grams(
+        np.empty(most, np.int32),
+        np.empty(most, np.uint64),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int64),
+        np.empty(most, np.int32),
+        np.empty(_table_size(most), np.int32),
     )
     for doc in range(len(all_chars)):
         first, last = word_offsets[doc], word_offsets[doc + 1]
         chars = word_chars[first:last]
         for length in chars:
             all_chars[doc] += length
-        size = _number_words(
-            data, word_starts[first:last], word_ends[first:last], word_hashes[first:last], slots, scratch
-        )
+        words = _Words(word_starts[first:last], word_ends[first:last], word_hashes[first:last])
+        size = _number_words(data, words, False, grams)
+        if not _are_equal(data, words, size, grams):
+            size = _number_words(data, words, True, grams)
         for n in range(2, _LAST_N + 1):
-            size = _number_ngrams(size, slots, scratch)
+            size = _number_ngrams(_pair(size, grams), grams)
             if size == 0:
                 break
             if n <= _LAST_TOP:
-                covered[doc, n] = _top_coverage(chars, n, size, scratch)
+                covered[doc, n] = _top_coverage(chars, n, size, grams)
             else:
-                covered[doc, n] = _coverage(chars, n, size, scratch.positions)
+                covered[doc, n] = _coverage(chars, n, size, grams.positions)
     return all_chars, covered
 
 
-class _Grams(NamedTuple):
-    """Memory of one document's n-grams that occur twice or more, in order; reused for each length and document."""
-
-    positions: Ids  # by occurrence: index of the first word
-    ids: Ids  # by occurrence: which n-gram
-    counts: Ids  # by id: how often it occurs
-    keys: Positions  # by id: first occurrence of a word; ids of the two (n-1)-grams
-
-
 @njit(cache=True, nogil=True)
-def _number_words(data: Bytes, starts: Positions, ends: Positions, hashes: Hashes, slots: Ids, grams: _Grams) -> int:
-    """Fill ``grams`` with the words that occur twice or more; return the number of their occurrences."""
-    positions, ids, counts, firsts = grams
-    mask = np.uint64(_table_size(len(starts)) - 1)
-    slots[: mask + np.uint64(1)] = _FREE
-    num_ids = 0
-    for word in range(len(starts)):
+def _number_words(data: Bytes, words: _Words, by_bytes: bool, grams: _Grams) -> int:
+    """Fill ``grams`` with the words that occur twice or more; return the number of their occurrences.
+
+    Words are taken for equal when their hashes are; with ``by_bytes``, when their bytes are too.
+    """
+    starts, ends, hashes = words
+    ids, counts, slots = grams.ids, grams.counts, grams.slots
+    mask = np.uint64(_clear(len(hashes), grams) - 1)
+    for word in range(len(hashes)):
         slot = hashes[word] & mask
-        found = slots[slot]
-        while found != _FREE:
-            first = firsts[found]
-            if hashes[first] == hashes[word]:
-                size = ends[word] - starts[word]
-                is_exact = size <= BLOCK_BYTES and size == ends[first] - starts[first]
-                if is_exact or _same_bytes(data, starts[first], ends[first], starts[word], ends[word]):
-                    break
+        first = min(slots[slot], np.int32(word))
+        while hashes[first] != hashes[word] or (
+            by_bytes and not _same_bytes(data, starts[first], ends[first], starts[word], ends[word])
+        ):
             slot = (slot + np.uint64(1)) & mask
-            found = slots[slot]
-        if found == _FREE:
-            found = num_ids
-            slots[slot] = found
-            firsts[found] = word
-            counts[found] = 0
-            num_ids += 1
-        counts[found] += 1
-        positions[word] = word
-        ids[word] = found
-    repeated: int = _keep_repeated(len(starts), grams)
-    return repeated
+            first = min(slots[slot], np.int32(word))
+        slots[slot] = first
+        counts[first] += 1
+        ids[word] = first
+        grams.positions[word] = word
+    return int(_keep_repeated(len(hashes), grams))
 
 
 @njit(cache=True, nogil=True)
-def _number_ngrams(size: int, slots: Ids, grams: _Grams) -> int:
-    """Go from the (n-1)-grams in ``grams`` to the n-grams that occur twice or more; return their occurrences."""
-    positions, ids, counts, keys = grams
-    mask = np.uint64(_table_size(size) - 1)
-    slots[: mask + np.uint64(1)] = _FREE
-    num_ids, kept = 0, 0
+def _are_equal(data: Bytes, words: _Words, size: int, grams: _Grams) -> bool:
+    """Whether words of one id have the same bytes; up to a block of bytes, hash and length settle that."""
+    starts, ends, _ = words
+    for i in range(size):
+        word, first = grams.positions[i], grams.ids[i]
+        length = ends[word] - starts[word]
+        if length != ends[first] - starts[first]:
+            return False
+        if length > BLOCK_BYTES and not _same_bytes(data, starts[first], ends[first], starts[word], ends[word]):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _pair(size: int, grams: _Grams) -> int:
+    """Put (n-1)-grams that are one word apart together to keys of n-grams; return how many there are."""
+    positions, keys, ids = grams.positions, grams.keys, grams.ids
+    num_pairs = 0  # <= i: what is still to be read stays
     for i in range(size - 1):
-        if positions[i + 1] != positions[i] + 1:
-            continue
-        key = np.int64(ids[i]) << 32 | np.int64(ids[i + 1])
-        slot = hash_end(np.uint64(key)) & mask
-        found = slots[slot]
-        while found != _FREE and keys[found] != key:
+        position = positions[i]
+        keys[num_pairs] = np.uint64(ids[i]) << np.uint64(32) | np.uint64(ids[i + 1])
+        positions[num_pairs] = position
+        num_pairs += positions[i + 1] == position + 1
+    return num_pairs
+
+
+@njit(cache=True, nogil=True)
+def _number_ngrams(size: int, grams: _Grams) -> int:
+    """Go from keys to the n-grams that occur twice or more; return the number of their occurrences."""
+    keys, ids, counts, slots = grams.keys, grams.ids, grams.counts, grams.slots
+    mask = np.uint64(_clear(size, grams) - 1)
+    for i in range(size):
+        slot = keys[i] * _GOLDEN >> np.uint64(32) & mask
+        first = min(slots[slot], np.int32(i))
+        while keys[first] != keys[i]:
             slot = (slot + np.uint64(1)) & mask
-            found = slots[slot]
-        if found == _FREE:
-            found = num_ids
-            slots[slot] = found
-            keys[found] = key
-            counts[found] = 0
-            num_ids += 1
-        counts[found] += 1
-        positions[kept] = positions[i]  # kept <= i: what is still to be read stays
-        ids[kept] = found
-        kept += 1
-    repeated: int = _keep_repeated(kept, grams)
-    return repeated
+            first = min(slots[slot], np.int32(i))
+        slots[slot] = first
+        counts[first] += 1
+        ids[i] = first
+    return int(_keep_repeated(size, grams))
+
+
+@njit(cache=True, nogil=True)
+def _clear(size: int, grams: _Grams) -> int:
+    """Make the table and the counts ready for ``size`` occurrences; return the table's size."""
+    table_size = _table_size(size)
+    grams.slots[:table_size] = _FREE
+    grams.counts[:size] = 0
+    return int(table_size)
 
 
 @njit(cache=True, nogil=True)
 def _keep_repeated(size: int, grams: _Grams) -> int:
     """Take out the occurrences of n-grams that occur once; return how many are left."""
+    positions, ids, counts = grams.positions, grams.ids, grams.counts
     kept = 0
     for i in range(size):
-        if grams.counts[grams.ids[i]] > 1:
-            grams.positions[kept] = grams.positions[i]
-            grams.ids[kept] = grams.ids[i]
-            kept += 1
+        gram = ids[i]
+        positions[kept], ids[kept] = positions[i], gram
+        kept += counts[gram] > 1
     return kept
 
 
 @njit(cache=True, nogil=True)
 def _top_coverage(chars: Ids, n: int, size: int, grams: _Grams) -> int:
     """Characters that the most frequent n-gram covers; of several, the largest number."""
-    positions, ids, counts, _ = grams
-    top = 0
-    for i in range(size):
-        top = max(top, counts[ids[i]])
-    num_ids = 0
-    for i in range(size):
-        num_ids = max(num_ids, ids[i] + 1)
-    covered = np.zeros(num_ids, np.int64)
-    reach = np.zeros(num_ids, np.int64)
-    most = 0
+    positions, ids, counts, covered, reach = grams.positions, grams.ids, grams.counts, grams.covered, grams.reach
+    top, most = 0, 0
+    for gram in ids[:size]:
+        top = max(top, counts[gram])
+        covered[gram], reach[gram] = 0, 0
     for i in range(size):
         gram = ids[i]
         if counts[gram] == top:

@@ -14,37 +14,30 @@ All rules and MinHash read the arrays of a ``TextScan``; none of them splits tex
 The paper does not say what a word is. datatrove takes words from a language's tokenizer, DCLM from uniseg without
 punctuation; Dolma and NeMo Curator split at white space as we do.
 
-Hashes are 64-bit FNV-1a with a final mix, without a seed: the same on every machine. A word's takes eight bytes at a
-step, the last ones filled up with zeros; each step is one to one, so words of up to eight bytes and of one length
-never share a hash. Any two of ``m`` different words
-share one with a probability of about ``m * m / 2**65``: 0.03 for 1e9 different words; who knows the function can build
-words that do. The repetition rules confirm equal hashes by comparing bytes; MinHash and contamination rest on them.
+Hashes are those of ``filters.hashing``. The repetition rules confirm equal hashes by comparing bytes; MinHash and
+contamination rest on them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from filters.unaligned import read_bytes
-from filters.uncounted import uncounted
-from filters.unicode_tables import ALPHABETIC, PUNCTUATION, WHITE_SPACE, unicode_tables
+from filters.hashing import BLOCK_BYTES, FNV_BASIS, FNV_PRIME, hash_end, hash_step
+from filters.unicode_tables import unicode_tables
+from filters.utf8 import NEWLINE, REPLACEMENT, Bytes, Flags, Hashes, Positions, decode
+from filters.words import Words, find_words
 
-NEWLINE: Final = 0x0A
-REPLACEMENT: Final = 0xFFFD
-FNV_BASIS: Final = np.uint64(0xCBF29CE484222325)
-FNV_PRIME: Final = np.uint64(0x100000001B3)
-BLOCK_BYTES: Final = 8
-
-Bytes = npt.NDArray[np.uint8]
-Flags = npt.NDArray[np.bool_]
-Hashes = npt.NDArray[np.uint64]
-Positions = npt.NDArray[np.int64]
+# What other kernels over text need as well can be had from here.
+__all__ = [
+    "BLOCK_BYTES", "FNV_BASIS", "FNV_PRIME", "NEWLINE", "REPLACEMENT", "Bytes", "Flags", "Hashes", "Positions",
+    "TextScan", "decode", "hash_end", "hash_step", "scan", "text_buffers",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,8 +58,8 @@ class TextScan:
         word_chars: int32 [num_words], code points.
         word_is_alphabetic: bool [num_words], True with at least one alphabetic character.
         word_hashes: uint64 [num_words], hash of the word's bytes.
-        shingle_hashes: uint64 [num_words], hash of the word in simple lower case without punctuation and symbols;
-            0 when nothing is left.
+        shingle_hashes: uint64 [num_words], hash of the word's UTF-8 in simple lower case without punctuation and
+            symbols, the word's own where that is the same; 0 when nothing is left.
         line_offsets: int64 [n + 1], index of each document's first line; blank lines are left out.
         line_starts: int64 [num_lines].
         line_ends: int64 [num_lines], the position of the ``\n``, or the document's end.
@@ -131,8 +124,8 @@ def scan(texts: pa.Array) -> TextScan:
     data, doc_offsets, valid = text_buffers(texts)
     tables = unicode_tables()
     max_words, max_lines = _count_breaks(data, doc_offsets[0], doc_offsets[-1])
-    words = _Words.empty(max_words + len(valid))
-    word_offsets, num_chars = _find_words(data, doc_offsets, valid, tables.properties, tables.lower, words)
+    words = Words.empty(max_words + len(valid))
+    word_offsets, num_chars = find_words(data, doc_offsets, valid, tables.properties, tables.lower, words)
     words = words.first(word_offsets[-1])
     lines = _Segments.empty(max_lines + len(valid))
     line_offsets, line_words = _find_lines(data, doc_offsets, valid, word_offsets, words, lines)
@@ -168,25 +161,6 @@ def text_buffers(texts: pa.Array) -> tuple[Bytes, Positions, Flags]:
     return data, doc_offsets, texts.is_valid().to_numpy(zero_copy_only=False)
 
 
-class _Words(NamedTuple):
-    """The word arrays of a TextScan, in its order."""
-
-    starts: Positions
-    ends: Positions
-    chars: npt.NDArray[np.int32]
-    is_alphabetic: Flags
-    hashes: Hashes
-    shingle_hashes: Hashes
-
-    @classmethod
-    def empty(cls, size: int) -> _Words:
-        kinds = (np.int64, np.int64, np.int32, np.bool_, np.uint64, np.uint64)
-        return cls._make(np.empty(size, kind) for kind in kinds)
-
-    def first(self, size: int) -> _Words:
-        return type(self)._make(column[:size] for column in self)
-
-
 class _Segments(NamedTuple):
     """Lines or paragraphs."""
 
@@ -201,43 +175,6 @@ class _Segments(NamedTuple):
 
     def first(self, size: int) -> _Segments:
         return type(self)._make(column[:size] for column in self)
-
-
-@njit(cache=True, nogil=True)
-def hash_step(state: np.uint64, value: np.uint64) -> np.uint64:
-    """Take one more value, a byte or a hash, into an FNV-1a hash that starts from ``FNV_BASIS``."""
-    return (state ^ value) * FNV_PRIME
-
-
-@njit(cache=True, nogil=True)
-def hash_end(state: np.uint64) -> np.uint64:
-    """Spread the bits of a hash (the last steps of MurmurHash3), so that any of them serve as table index."""
-    state = (state ^ (state >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    state = (state ^ (state >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return state ^ (state >> np.uint64(33))
-
-
-@njit(cache=True, nogil=True)
-def decode(data: Bytes, position: int, end: int) -> tuple[int, int]:
-    """Read the character at ``position`` of UTF-8 text that ends at ``end``.
-
-    Returns:
-        Its code point and its size in bytes; U+FFFD and 1 at a byte that starts no whole character before ``end``.
-    """
-    lead: Any = np.int64(data[position])  # arithmetic in 64 bits
-    if lead < 0x80:
-        return lead, 1
-    if lead < 0xC2 or lead > 0xF4:
-        return REPLACEMENT, 1
-    size = 2 + (lead >= 0xE0) + (lead >= 0xF0)
-    if position + size > end:
-        return REPLACEMENT, 1
-    code_point = lead & (0x7F >> size)
-    for i in range(position + 1, position + size):
-        if data[i] & 0xC0 != 0x80:
-            return REPLACEMENT, 1
-        code_point = code_point << 6 | (data[i] & 0x3F)
-    return (code_point, size) if code_point < 0x110000 else (REPLACEMENT, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -260,70 +197,12 @@ def _count_breaks(data: Bytes, start: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def _find_words(
-    data: Bytes,
-    doc_offsets: Positions,
-    valid: Flags,
-    properties: npt.NDArray[np.uint8],
-    lower: npt.NDArray[np.int32],
-    words: _Words,
-) -> tuple[Positions, Positions]:
-    """Fill ``words``; return the documents' first words and their numbers of characters.
-
-    One function on purpose: a call a word that passes arrays costs three times the work itself.
-    """
-    data = uncounted(data)
-    word_offsets = np.zeros(len(doc_offsets), np.int64)
-    num_chars = np.zeros(len(valid), np.int64)
-    count = 0
-    for doc in range(len(valid)):
-        position, end = doc_offsets[doc], doc_offsets[doc + 1] if valid[doc] else doc_offsets[doc]
-        chars = 0
-        while position < end:  # each turn reads a word, if one starts here, and one character of white space
-            start, word_chars, kept, seen = position, 0, 0, 0
-            shingle_hash = FNV_BASIS
-            size = 0
-            while position < end:
-                code_point, size = np.int64(data[position]), 1
-                if code_point >= 0x80:
-                    code_point, size = decode(data, position, end)
-                bits = properties[code_point]
-                if bits & WHITE_SPACE:
-                    break
-                if not bits & PUNCTUATION:
-                    shingle_hash = hash_step(shingle_hash, np.uint64(lower[code_point]))
-                    kept += 1
-                seen |= bits
-                word_chars += 1
-                position += size
-            if word_chars:
-                words.starts[count] = start
-                words.ends[count] = position
-                words.chars[count] = word_chars
-                words.is_alphabetic[count] = seen & ALPHABETIC != 0
-                word_hash = FNV_BASIS
-                for block in range(start, position, BLOCK_BYTES):
-                    word_hash = hash_step(word_hash, read_bytes(data, block, min(BLOCK_BYTES, position - block)))
-                words.hashes[count] = hash_end(word_hash)
-                # 0 stands for "nothing left", so the one word in 2**64 that hashes to it takes 1.
-                words.shingle_hashes[count] = max(hash_end(shingle_hash), np.uint64(1)) if kept else np.uint64(0)
-                count += 1
-            chars += word_chars
-            if position < end:
-                position += size
-                chars += 1
-        word_offsets[doc + 1] = count
-        num_chars[doc] = chars
-    return word_offsets, num_chars
-
-
-@njit(cache=True, nogil=True)
 def _find_lines(
     data: Bytes,
     doc_offsets: Positions,
     valid: Flags,
     word_offsets: Positions,
-    words: _Words,
+    words: Words,
     lines: _Segments,
 ) -> tuple[Positions, Positions]:
     """Fill ``lines``; return the documents' first lines and the lines' first words (one more than lines).

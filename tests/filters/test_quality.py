@@ -94,6 +94,12 @@ def test_ellipses_do_not_overlap(dots: int) -> None:
     assert signals_of(["." * dots + "x"])[0]["ellipsis_to_word_ratio"] == dots // 3
 
 
+@pytest.mark.parametrize("symbol", ["#", "...", "…", "......"])
+def test_symbols_are_found_wherever_they_stand(symbol: str) -> None:
+    texts = ["a" * before + symbol + "b" * after for before in range(70) for after in (0, 1, 2, 40)]
+    assert signals_of(texts) == [twin(text) for text in texts]
+
+
 @pytest.mark.parametrize("bullet", BULLETS)
 def test_every_bullet_counts_at_a_line_s_start_only(bullet: str) -> None:
     assert signals_of([f"\t{bullet}one\ntwo {bullet}"])[0]["bullet_line_fraction"] == 0.5
