@@ -37,7 +37,7 @@ _PLAIN_TYPE = "text/plain"
 _REFERENCES = ("warc-refers-to", "warc-refers-to-target-uri", "warc-refers-to-date")  # of a revisit
 _LOOKS_LIKE_HTML = re.compile(rb"<(?:!doctype html|html|head|body|title)\b", re.IGNORECASE)
 _SNIFFED_BYTES = 2048
-_ARC_HEADER = re.compile(rb"(?P<url>.+?) [0-9A-Fa-f.:]+ (?P<date>\d{8,18}) (?P<type>[^\n]*?) ?[^ \n]+\r*\n")
+_ARC_HEADER = re.compile(rb"(?P<url>.+?) (?:-|[0-9A-Fa-f.:]+) (?P<date>\d{8,18}) (?P<type>[^\n]*?) ?[^ \n]+\r*\n")
 
 
 def read_warc(piece: Piece, config: ExtractConfig) -> Iterator[Record]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import IO
 
-from pipeline.byte_streams import Window, as_stored, decompressed
+from pipeline.byte_streams import Window, decompressed
 from pipeline.compressed_members import Member, MemberFile
-from pipeline.decompressors import Codec, codec_of
+from pipeline.decompressors import CHUNK, Codec, codec_of
 from pipeline.records import Piece
 from pipeline.storage import open_read, size
 from pipeline.warc_records import MAX_HEADER_BYTES, NEXT, START, FoundRecord, RecordScanner
@@ -136,8 +136,7 @@ def _of_member(member: Member, max_record_bytes: int) -> Iterator[tuple[FoundRec
 
 def _plain_records(stream: IO[bytes], start: int, end: int, max_record_bytes: int) -> Iterable[FoundRecord]:
     def reopen(position: int) -> Window:
-        stream.seek(position)
-        return Window(as_stored(stream), position)
+        return Window(_stored_from(stream, position), position)
 
     window = reopen(max(0, start - 1))
     if start > 0:
@@ -145,3 +144,14 @@ def _plain_records(stream: IO[bytes], start: int, end: int, max_record_bytes: in
         if window.position >= end:
             return ()
     return RecordScanner(window, max_record_bytes, reopen=reopen, end=end)
+
+
+def _stored_from(stream: IO[bytes], position: int) -> Iterator[bytes]:
+    """Read from a position on, wherever others that read the same file leave it."""
+    while True:
+        stream.seek(position)
+        data = stream.read(CHUNK)
+        if not data:
+            return
+        position += len(data)
+        yield data

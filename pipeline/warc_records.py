@@ -16,7 +16,9 @@ from pipeline.byte_streams import OVERLAP, Window
 MAX_HEADER_BYTES: Final = 262_144
 
 _WARC_START = rb"WARC/\d+\.\d+[ \t]*\r*\n[!-9;-~]+[ \t]*:"
-_ARC_START = rb"[A-Za-z][A-Za-z0-9+.-]{1,20}:[^\n]{1,8000}? [0-9A-Fa-f.:]+ \d{8,18} [^\n]{0,300}? ?-?[0-9A-Za-z]+\r*\n"
+_ARC_START = (
+    rb"[A-Za-z][A-Za-z0-9+.-]{1,20}:[^\n]{1,8000}? (?:-|[0-9A-Fa-f.:]+) \d{8,18} [^\n]{0,300}? ?-?[0-9A-Za-z]+\r*\n"
+)
 START: Final = re.compile(rb"(?:" + _WARC_START + rb"|" + _ARC_START + rb")")
 NEXT: Final = re.compile(rb"(?<=\n)(?:" + _WARC_START + rb"|" + _ARC_START + rb")")
 _HEADER_END = re.compile(rb"\r*\n\r*\n")
@@ -49,8 +51,8 @@ class RecordScanner:
         max_record_bytes: Longer blocks are skipped and give a ``too_long`` record.
         is_whole: The stream's end is certain (a checked gzip member), so that a record that is shorter than it says is
             not cut off, but has a wrong length.
-        reopen: Gives the stream from a position on, or None when it can't be had; used when an over-long length has
-            swallowed records.
+        reopen: Gives a second window, from a position on, or None when it can't be had; used to see what stands where
+            an over-long record is said to end.
         end: Records that start here or later belong to another reader; None for no such end.
     """
 
@@ -104,8 +106,8 @@ class RecordScanner:
         header = bytes(self._window.data[:header_size])
         declared = _declared_length(header)
         if declared is not None and declared > self._max_record_bytes and not self._is_short(header_size):
-            return self._too_long(header, declared)
-        if declared is not None and self._ends_well(header_size + declared):
+            return self._too_long(header, declared) or self._with_wrong_length(header, declared)
+        if declared is not None and _ends_well(self._window, header_size + declared):
             return self._take(header, header_size + declared, None)
         return self._with_wrong_length(header, declared)
 
@@ -120,18 +122,6 @@ class RecordScanner:
         match = _HEADER_END.search(data, 0, MAX_HEADER_BYTES)
         return match.end() if match else None
 
-    def _ends_well(self, size: int) -> bool:
-        """Whether WARC's two line ends, the end of the stream or another record follow the first ``size`` bytes."""
-        window = self._window
-        if not window.hold(size):
-            return False
-        window.hold(size + OVERLAP)
-        if window.data[size : size + 4] == b"\r\n\r\n":
-            return True
-        match = _LINE_ENDS.match(window.data, size)
-        behind = match.end() if match else size
-        return (behind >= len(window.data) and window.error is None) or START.match(window.data, behind) is not None
-
     def _with_wrong_length(self, header: bytes, declared: int | None) -> FoundRecord:
         window = self._window
         limit = len(header) + self._max_record_bytes + MAX_HEADER_BYTES
@@ -140,6 +130,8 @@ class RecordScanner:
             return self._give_up(header)
         size = len(window.data[: following if following >= 0 else None].rstrip(b"\r\n"))
         size = max(size, len(header))
+        if self._is_damage_behind(header, declared, size):
+            return self._take(header, len(header) + (declared or 0), None)
         found = size - len(header)
         detail = f"Content-Length is {'missing' if declared is None else declared}, the block has {found} bytes"
         is_cut = following < 0 and not self._is_whole and declared is not None and declared > found
@@ -155,6 +147,12 @@ class RecordScanner:
             return FoundRecord(offset, length, header, b"", "truncated", detail)
         return self._take(header, size, detail)
 
+    def _is_damage_behind(self, header: bytes, declared: int | None, size: int) -> bool:
+        """Whether an ARC record may end where it says, so that the damage is that of the next one's header line."""
+        if declared is None or header.startswith(b"WARC/") or len(header) + declared >= size:
+            return False
+        return self._window.data[len(header) + declared : size].startswith((b"\n", b"\r\n"))
+
     def _take(self, header: bytes, size: int, detail: str | None) -> FoundRecord:
         offset, block = self._window.position, bytes(self._window.data[len(header) : size])
         self._window.drop(size)
@@ -165,31 +163,45 @@ class RecordScanner:
         length = self._window.skip_to(NEXT, start=len(header))
         return FoundRecord(offset, length, header, b"", "too_long", f"more than {self._max_record_bytes} bytes")
 
-    def _too_long(self, header: bytes, declared: int) -> FoundRecord:
-        """Skip a block that is too long, or was said to be: then go back to the first record that it swallowed."""
-        window, offset = self._window, self._window.position
-        size, swallowed = len(header) + declared, None
-        start = len(header)
-        while size - (window.position - offset) > len(window.data):
-            if swallowed is None and (match := NEXT.search(window.data, start)):
-                swallowed = window.position + match.start()
+    def _too_long(self, header: bytes, declared: int) -> FoundRecord | None:
+        """Pass over a block that is too long; None when it is not, its length being wrong."""
+        window, offset, size = self._window, self._window.position, len(header) + declared
+        found = FoundRecord(offset, size, header, b"", "too_long", f"{declared} bytes")
+        if self._reopen is not None:
+            window = self._reopen(offset + size - 1)
+            if not _ends_well(window, 1):
+                return None
+            window.drop(1)
+            self._window = window
+            return found
+        while (rest := offset + size - window.position) > len(window.data):
             window.drop(max(0, len(window.data) - OVERLAP))
-            start = 0
             if not window.grow():
                 break
-        rest = size - (window.position - offset)
-        if rest <= len(window.data) and self._ends_well(rest):
+        if _ends_well(window, rest):
             window.drop(rest)
-            return FoundRecord(offset, size, header, b"", "too_long", f"{declared} bytes")
-        if swallowed is not None and self._reopen is not None:
-            self._window = self._reopen(swallowed)
-            return FoundRecord(
-                offset, swallowed - offset, header, b"", "bad_header", f"Content-Length {declared} is wrong"
-            )
+            return found
         error = window.error or f"Content-Length is {declared}, and no record follows there"
         length = window.position - offset + window.skip_to(NEXT)
         window.error = None
-        return FoundRecord(offset, length, header, b"", "truncated", error)
+        return found._replace(length=length, problem="truncated", detail=error)
+
+
+def _ends_well(window: Window, size: int) -> bool:
+    """Whether WARC's two line ends, the end of the stream or another record follow the first ``size`` bytes."""
+    if not window.hold(size):
+        return False
+    window.hold(size + OVERLAP)
+    if window.data[size : size + 4] == b"\r\n\r\n":
+        return True
+    match = _LINE_ENDS.match(window.data, size)
+    behind = match.end() if match else size
+    if behind >= len(window.data):
+        return window.error is None
+    # one damaged byte among the line ends, ARC's one or WARC's four, hides no record
+    num_damaged = len(window.data[size : size + 4].translate(None, b"\r\n"))
+    places = (behind, size + 1, size + 4) if num_damaged == 1 else (behind, size + 1)
+    return any(START.match(window.data, at) for at in places)
 
 
 def _declared_length(header: bytes) -> int | None:
