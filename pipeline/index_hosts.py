@@ -34,16 +34,16 @@ class HostFilter:
 
     def may_be_of_key(self, key: bytes) -> bool:
         """False only for sort keys of hosts that are not wanted: a quick test before a line is parsed."""
-        name, bracket, _ = key.partition(b")")
+        name, bracket, _ = key.removeprefix(b"(").partition(b")")  # Heritrix writes "(org,example,)/"
         if not self._hosts or not bracket or b"/" in name:
             return True
-        host = name.partition(b":")[0].decode("utf-8", "replace")
+        host = name.partition(b":")[0].decode("utf-8", "replace").removesuffix(",")
         turned = ".".join(reversed(host.split(",")))
         return any(one in self._bare for one in _with_parents(turned))
 
     def may_be_between(self, first: str | None, last: str | None) -> bool:
         """False only when no sort key from ``first`` to ``last`` is of a wanted host; None is for unknown."""
-        if not self._hosts or first is None or last is None:
+        if not self._hosts or first is None or last is None or first.startswith("("):
             return True
         return any(prefix <= last and first <= f"{prefix}~" for prefix in self._prefixes)
 

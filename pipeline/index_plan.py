@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import RecipeError
+from pipeline.index_entries import Entry
 from pipeline.records import Piece
-from pipeline.warc_index import Entry, entries
+from pipeline.warc_index import entries
 
 
 class IndexPlan:
@@ -63,7 +64,9 @@ class IndexPlan:
         suspects = set(keys[1:][keys[1:] == keys[:-1]].tolist())
         seen = set()
         for entry in (entry for base in self._indexes if suspects for entry in _without_repeats(base)):
-            if not entry.problem and _key(entry) in suspects and entry.record in seen:
+            if entry.problem or _key(entry) not in suspects:
+                continue
+            if entry.record in seen:
                 raise RecipeError(
                     f"{self._where}: the indexes name the record of {entry.url} at byte {entry.offset} of "
                     f"{entry.filename} more than once; read each index once, and sort its lines so that equal ones are "

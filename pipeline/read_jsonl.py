@@ -11,11 +11,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from pipeline.byte_streams import Window, as_stored, decompressed, is_compressed
 from pipeline.config import ExtractConfig
+from pipeline.json_depth import MAX_DEPTH, is_too_deep
 from pipeline.records import Piece, Record
 from pipeline.schema import DROPPED
 from pipeline.storage import open_read
@@ -23,9 +23,6 @@ from pipeline.table_rows import Rejection, to_document
 
 _NEWLINE = re.compile(rb"\n")
 _UTF8_MARK = b"\xef\xbb\xbf"
-_MAX_DEPTH: Final = 100  # ours: how deep the parser goes depends on Python's version and on who calls it
-_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(_STEPS))
 
 
 class _Line(NamedTuple):
@@ -81,8 +78,8 @@ def _lines(window: Window, end: int | None, max_bytes: int) -> Iterator[_Line]:
 def _to_record(line: _Line, piece: Piece, max_bytes: int) -> Record:
     if line.data is None:
         return Record.failed(line.offset, line.length, "too_long", f"more than {max_bytes} bytes")
-    if _is_too_deep(line.data):
-        return Record.failed(line.offset, line.length, "too_deep", f"nested more than {_MAX_DEPTH} levels")
+    if is_too_deep(line.data):
+        return Record.failed(line.offset, line.length, "too_deep", f"nested more than {MAX_DEPTH} levels")
     try:
         # bytes would be taken for UTF-16 or UTF-32 where they look so; a lone surrogate fails its own field alone
         row = json.loads(line.data.removeprefix(_UTF8_MARK).decode("utf-8", "surrogatepass"))
@@ -98,12 +95,3 @@ def _to_record(line: _Line, piece: Piece, max_bytes: int) -> Record:
             return Record.dropped(line.offset, line.length, made.reason)
         return Record.failed(line.offset, line.length, made.reason, made.error)
     return Record.kept(line.offset, line.length, hashlib.sha256(line.data).digest(), made)
-
-
-def _is_too_deep(data: bytes) -> bool:
-    """Whether the brackets outside strings nest more than ``_MAX_DEPTH`` levels; also told of what is no JSON."""
-    if data.count(b"[") + data.count(b"{") <= _MAX_DEPTH:
-        return False
-    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
-    brackets = b"".join(outside).translate(None, _NO_BRACKETS)
-    return any(depth > _MAX_DEPTH for depth in accumulate(_STEPS[bracket] for bracket in brackets))

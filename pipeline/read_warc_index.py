@@ -23,12 +23,13 @@ import zstandard
 from pipeline.blocked_urls import screen_of
 from pipeline.config import ExtractConfig
 from pipeline.decompressors import Codec, codec_of
+from pipeline.index_entries import Entry
 from pipeline.read_warc import headers_and_url, to_record
 from pipeline.records import Piece, Record
 from pipeline.storage import is_local, join, open_read, read_range
 from pipeline.urls import canonicalize
 from pipeline.warc_files import records_of_range
-from pipeline.warc_index import Entry, entries
+from pipeline.warc_index import entries
 
 _NUM_AHEAD = 8  # requests under way at a store, where one takes a tenth of a second
 _BYTES_AHEAD = 32_000_000

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import RecipeError
+from pipeline.index_entries import Entry
 from pipeline.index_hosts import HostFilter
 from pipeline.index_plan import IndexPlan
 from pipeline.records import Piece
-from pipeline.warc_index import Entry, entries
+from pipeline.warc_index import entries
 
 PYWB = (
     b'com,example)/ 20140103030321 {"url": "http://example.com/", "mime": "text/html", "status": "200", "digest": '
@@ -93,6 +94,17 @@ BAD_LINES = [
     b'net,a)/ 20130729195151 {"url": "http://a.net/", "length": "9", "offset": "2", "filename": "file://x"}',
     b"net,a)/b 20130729195151 http://a.net/b text/html 200",
     b"net,a)/ 20130729195151 []",
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "9", "offset": 1e400, "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "9", "offset": NaN, "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "9", "offset": "9223372036854775808", "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": 9223372036854775808, "offset": "2", "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "1099511627776", "offset": "2", "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "9", "offset": "%s", "filename": "x"}' % (b"9" * 5000),
+    b'net,a)/ 2013 {"url": "http://a.net/\\ud800", "length": "9", "offset": "2", "filename": "x"}',
+    b'net,a)/ 2013 {"url": "http://a.net/", "length": "9", "offset": "2", "filename": "x\\ud800"}',
+    b'net,a)/ 2013 {"url": "http://a.net/\\udfff", "length": "9", "offset": "-2", "filename": "x\\ud800"}',
+    b'net,a)/ 2013 {"url": ' + b"[" * 200_000,
+    b'net,a)/ 2013 {"url": ' + b"[" * 101 + b"]" * 101 + b"}",
     b"x" * 3_000_000,
 ]
 
@@ -103,6 +115,7 @@ def test_a_bad_line_is_told_and_harms_no_other(path: Path, line: bytes) -> None:
     assert (first.problem, last.problem) == (None, None)
     assert bad.problem
     assert (bad.filename, bad.length) == ("", 0)
+    pa.array([bad.url, bad.filename, bad.problem], pa.string())  # else it could not be written
     assert bad.position == len(PYWB) + 1
     assert last.position == len(PYWB) + len(line) + 2
 
@@ -115,10 +128,29 @@ def test_an_index_that_is_cut_short_gives_what_can_be_had(path: Path) -> None:
     assert "ends inside" in entry.problem
 
 
+@pytest.mark.parametrize("hosts", [(), ("a.net",)])
+def test_bad_lines_end_no_planning(path: Path, hosts: tuple[str, ...]) -> None:
+    path.write_bytes(b"\n".join((PYWB, *BAD_LINES, CDX_11)))
+    pieces = IndexPlan("x").cut(Piece(str(path), "index", "x", "cdxj", hosts=list(hosts)), 1000)
+    assert pieces
+
+
+@pytest.mark.parametrize(
+    "stamp", ["", "20240522123456 ", "2024-05-22T12:34:56Z ", "2024-05-22T12:34:56.123456+00:00 ", " 2024  "]
+)
+def test_timestamps_of_any_form_and_braces_in_urls(path: Path, stamp: str) -> None:
+    row = b'{"url": "http://a.net/{x}", "length": "9", "offset": "2", "filename": "x"}'
+    (entry,) = rows_of(path, b"net,a)/{x} " + stamp.encode() + row)
+    assert (entry.url, entry.problem) == ("http://a.net/{x}", None)
+    (entry,) = rows_of(path, CDX_11.replace(b"http://a.net/b", b"http://a.net/{b}"))
+    assert (entry.url, entry.problem) == ("http://a.net/{b}", None)
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
         ({}, None),
+        ({"status": "9" * 5000}, None),  # tells nothing
         ({"status": "-"}, None),
         ({"status": "200", "mime": "text/html; charset=utf-8"}, None),
         ({"status": "301"}, "status"),
@@ -212,6 +244,42 @@ def test_a_damaged_table_and_null_cells_are_told(path: Path) -> None:
         assert "damaged" in entry.problem
 
 
+def not_utf8(*values: bytes) -> pa.Array:
+    return pa.Array.from_buffers(pa.string(), len(values), pa.array(values, pa.binary()).buffers())
+
+
+BAD_COLUMNS = {
+    "url": (not_utf8(b"http://sub.example000.org/\xff", b"http://b.org/", b"http://c.org/"), [True, False, False]),
+    "warc_filename": (not_utf8(b"\xff", b"b", b"c"), [True, False, False]),
+    "url_surtkey": (not_utf8(b"\xff", b"b", b"c"), [False] * 3),
+    "url_host_name": (not_utf8(b"\xff", b"b", b"c"), [False] * 3),
+    "content_mime_type": (not_utf8(b"text/\xff", b"text/html", b"c"), [False] * 3),
+    "warc_record_offset": (pa.array([float("inf"), float("nan"), 3.0]), [True, True, False]),
+    "warc_record_length": (pa.array([2**64 - 1, 2**63, 3], pa.uint64()), [True, True, False]),
+    "fetch_status": (pa.array([b"abc", b"200", None]), [False] * 3),
+}
+
+
+@pytest.mark.parametrize("name", BAD_COLUMNS)
+def test_values_that_are_none_of_their_column_fail_their_row(path: Path, name: str) -> None:
+    column, is_bad = BAD_COLUMNS[name]
+    pq.write_table(table(range(3), **{name: column}), path)
+    found = list(entries(str(path), "cc-index"))
+    assert [bool(entry.problem) for entry in found] == is_bad
+    pa.array([text for entry in found for text in (entry.url, entry.filename, entry.problem)], pa.string())
+    assert IndexPlan("x").cut(Piece(str(path), "index", "x", "cc-index"), 1000)
+    list(entries(str(path), "cc-index", ["example002.org"]))  # raises nothing
+
+
+@pytest.mark.parametrize("name", ["url", "warc_filename", "warc_record_offset", "url_host_name", "fetch_status"])
+@pytest.mark.parametrize("value", [b"x", 7, {"a": 1}, [1], 10**18])
+def test_columns_of_another_type_raise_nothing(path: Path, name: str, value: Any) -> None:
+    column = pa.array([value] * 3, pa.timestamp("ns") if value == 10**18 else None)
+    pq.write_table(table(range(3), **{name: column}), path)
+    assert len(list(entries(str(path), "cc-index"))) >= 1
+    list(entries(str(path), "cc-index", ["example002.org"]))
+
+
 # --- hosts
 
 
@@ -257,7 +325,11 @@ def test_sort_keys_never_hide_a_wanted_host(host: str) -> None:
         if wanted.has_host_of(url):
             assert wanted.may_be_of_key(key.encode()), url
             assert wanted.may_be_between(key, key), url
+            for spelled in (f"({key.replace(')', ',)')}", key.replace(")", ",)"), f"http://({key}"):  # Heritrix's
+                assert wanted.may_be_of_key(spelled.encode()), spelled
+                assert wanted.may_be_between(f"({key}", f"({key}")
     assert not wanted.may_be_of_key(b"net,unrelated)/")
+    assert not wanted.may_be_of_key(b"(net,unrelated,)/")
     assert not wanted.may_be_between("net,unrelated)/", "net,unrelated,z)/")
     assert wanted.may_be_between(None, None)
     assert wanted.may_be_of_key(b"example.org/not(turned)round")
