@@ -170,7 +170,7 @@ def _to_record(raw: bytes, site: Site) -> Record:
     if reason := _unwanted(page, site):
         return Record.dropped(0, len(raw), reason, url)
     try:
-        text = wiki_text(page.markup, page.title, site.link_prefixes)
+        text = wiki_text(page.markup, page.title, site.link_prefixes, site.language)
     except MarkupError as error:
         return Record.failed(0, len(raw), "markup", error, url)
     if not text:

@@ -6,7 +6,8 @@ reflist and notelist templates, ref and table elements; title and sections joine
 go too, as in the parser's ``strip_code``, which cannot expand them, but for those of ``pipeline.wiki_templates``.
 
 Beyond the paper: image, category and interlanguage links, galleries and magic words go, since their captions and
-names are not text; sections are also known by their names in other languages; list items start with a bullet.
+names are not text; sections are also known by their names in other languages; list items start with a bullet; of
+languages with several scripts one is taken.
 """
 
 from __future__ import annotations
@@ -22,43 +23,34 @@ from mwparserfromhell.wikicode import Wikicode
 from filters.extraction import one_line, tidy
 from pipeline.letter_case import lower
 from pipeline.wiki_limits import MarkupError, check_markup
+from pipeline.wiki_links import NO_TEXT_PREFIXES, shows_no_text
 from pipeline.wiki_quotes import without_quotes
-from pipeline.wiki_sections import DROPPED_SECTIONS
+from pipeline.wiki_sections import dropped_sections
 from pipeline.wiki_templates import is_shown, shown_text
+from pipeline.wiki_variants import with_one_variant
 
+_GONE = "\0"  # stands where markup was that shows no text; no page can hold it
 _DROPPED_TAGS = frozenset({"ref", "table", "references", "gallery", "imagemap", "timeline", "score", "templatestyles"})
-# Names of files' and categories' namespaces in large editions, for dumps that do not name their own.
-_NO_TEXT_PREFIXES = frozenset(
-    name
-    for names in (
-        "file|image|media|category|datei|bild|kategorie|fichier|catégorie|archivo|imagen|categoría|immagine|categoria",
-        "bestand|afbeelding|categorie|ficheiro|imagem|plik|grafika|kategoria|fil|kategori|файл|изображение|категория",
-        "зображення|категорія|ファイル|画像|カテゴリ|文件|檔案|图像|圖像|分类|分類|파일|그림|분류|ملف|صورة|تصنيف|پرونده|رده",
-        "קובץ|תמונה|קטגוריה|tập tin|hình|thể loại|berkas|dosya|resim|tiedosto|kuva|luokka|soubor|fájl|kép|kategória",
-        "αρχείο|εικόνα|κατηγορία|fișier|slika|kategorija|चित्र|श्रेणी|زمرہ",
-    )
-    for name in names.split("|")
-)
-_INTERLANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]{1,10})*|simple")
 _MAGIC_WORD = re.compile(r"__[A-Z]{3,30}__")
 _BULLET_BLANKS = re.compile(r"(?:(?<=\n)|^)( *•) *")
 _EMPTY_ITEM = re.compile(r"(?:(?<=\n)|^) *•[ ,;:/()]*(?:\n|$)")  # a template was all it held
-_EMPTY_BRACKETS = re.compile(
-    r" ?(?:\((?:[ ,;:\u00a0]|&nbsp;)*\)|\uff08[ \uff0c\uff1b\uff1a\u3001]*\uff09)"
-)  # as templates leave them ...
-_BRACKET_START = re.compile(r"(?<=[(\uff08])(?:[ ,;:\uff0c\uff1b\uff1a\u3001\u00a0]|&nbsp;)+(?=[^ ,;:)])")
-_EMPTY_PLACES = re.compile(r"(?: ?,)+(?= ?[,)])")
+_CODE_TAGS = frozenset({"code", "pre", "source", "syntaxhighlight", "tt", "kbd", "samp", "nowiki"})
+# As markup that is gone leaves brackets and commas: "(, )", "(, born", "in , and". Others are the page's own.
+_EMPTY_BRACKETS = re.compile(r" ?(?:\((?:[ ,;:\u00a0\0]|&nbsp;)*\)|\uff08[ \uff0c\uff1b\uff1a\u3001\0]*\uff09)")
+_BRACKET_START = re.compile(r"(?<=[(\uff08])(?:[ ,;:\uff0c\uff1b\uff1a\u3001\u00a0\0]|&nbsp;)+(?=[^ ,;:)])")
+_EMPTY_PLACES = re.compile(r"(?:[ \0]{0,3},)+(?: ?\0)?(?= ?[,)])")
 _TABLE_LINE = re.compile(r"(?:(?<=\n)|^)[ :]*(?:\{\||\|[-}+])[^\n]*(?:\n|$)")  # of a table that was never closed
 _SAYS_SOMETHING = re.compile("[0-9A-Za-z\x80-\U0010ffff]")
 
 
-def wiki_text(markup: str, title: str, link_prefixes: Collection[str] = ()) -> str:
+def wiki_text(markup: str, title: str, link_prefixes: Collection[str] = (), language: str = "") -> str:
     """Turn a page's markup into text.
 
     Args:
         markup: Wikitext.
         title: Stands first, as in the paper.
         link_prefixes: Lower-case names of the file and category namespaces in the wiki's own language.
+        language: Of the wiki, as its dump has it; empty when not known.
 
     Returns:
         Title and sections (heading, then text) joined by blank lines; empty when nothing but the title is left.
@@ -67,15 +59,16 @@ def wiki_text(markup: str, title: str, link_prefixes: Collection[str] = ()) -> s
         MarkupError: The parser could not take it, or not in reasonable time.
     """
     check_markup(markup)
-    stripper = _Stripper(_NO_TEXT_PREFIXES.union(link_prefixes))
+    stripper = _Stripper(NO_TEXT_PREFIXES.union(link_prefixes), language)
     try:
-        sections = list(_kept_sections(mwparserfromhell.parse(markup, skip_style_tags=True), stripper))
+        code = mwparserfromhell.parse(markup, skip_style_tags=True)
+        sections = list(_kept_sections(code, stripper, dropped_sections(language)))
     except (RecursionError, ParserError) as error:  # the parser itself stops nesting at 40 levels
         raise MarkupError(f"the parser gave up: {error}") from error
     return "\n\n".join([tidy(title), *sections]) if sections else ""
 
 
-def _kept_sections(code: Wikicode, stripper: _Stripper) -> Iterator[str]:
+def _kept_sections(code: Wikicode, stripper: _Stripper, unwanted: Collection[str]) -> Iterator[str]:
     """Texts of the sections that are kept; one that is dropped takes its subsections along.
 
     A section without text of its own gives its heading when one below it has text.
@@ -86,7 +79,7 @@ def _kept_sections(code: Wikicode, stripper: _Stripper) -> Iterator[str]:
         level, name = (heading.level, stripper.line(heading.title)) if heading is not None else (0, "")
         if dropped_level and level > dropped_level:
             continue
-        dropped_level = level if lower(name).rstrip(" :") in DROPPED_SECTIONS else 0
+        dropped_level = level if lower(name).rstrip(" :") in unwanted else 0
         if dropped_level:
             continue
         waiting = [(above, text) for above, text in waiting if above < level]
@@ -124,20 +117,25 @@ def _flat(nodes: list[Node]) -> Iterator[Node]:
 class _Stripper:
     """What the parser's ``strip_code`` does, in one pass: removing nodes by its own methods takes time squared."""
 
-    def __init__(self, prefixes: Collection[str]) -> None:
-        self._prefixes = prefixes
+    def __init__(self, prefixes: Collection[str], language: str) -> None:
+        self._prefixes, self._language = prefixes, language
 
     def text(self, nodes: list[Node]) -> str:
         """Text of a section."""
-        text = without_quotes(_MAGIC_WORD.sub("", "".join(self._nodes(nodes))))
-        text = _EMPTY_PLACES.sub("", text)
-        text = _BRACKET_START.sub("", _EMPTY_BRACKETS.sub("", _TABLE_LINE.sub("", text)))
-        text = _BULLET_BLANKS.sub(r"\1 ", _EMPTY_ITEM.sub("", tidy(text)))
+        text = self._inline(nodes)
+        for pattern in (_EMPTY_PLACES, _EMPTY_BRACKETS, _BRACKET_START):
+            text = pattern.sub(lambda match: _GONE if _GONE in match[0] else match[0], text)
+        text = tidy(_TABLE_LINE.sub("", text.replace(_GONE, "")))
+        text = _BULLET_BLANKS.sub(r"\1 ", _EMPTY_ITEM.sub("", text))
         return text.strip("\n") if _SAYS_SOMETHING.search(text) else ""
 
     def line(self, code: Wikicode) -> str:
         """Text of a heading or an argument."""
-        return one_line(without_quotes(_MAGIC_WORD.sub("", "".join(self._nodes(code.nodes)))))
+        return one_line(self._inline(code.nodes))
+
+    def _inline(self, nodes: list[Node]) -> str:
+        text = with_one_variant("".join(self._nodes(nodes)), self._language)
+        return without_quotes(_MAGIC_WORD.sub("", text))
 
     def _nodes(self, nodes: list[Node]) -> Iterator[str]:
         for index, node in enumerate(nodes):
@@ -146,11 +144,11 @@ class _Stripper:
             elif isinstance(node, Tag):
                 yield from self._tag(node, nodes[index + 1] if index + 1 < len(nodes) else None)
             elif isinstance(node, Wikilink):
-                if not self._is_no_text(node):
-                    yield from self._nodes((node.text if node.text is not None else node.title).nodes)
+                shown = node.text if node.text is not None else node.title
+                yield from (_GONE,) if shows_no_text(str(node.title), self._prefixes) else self._nodes(shown.nodes)
             elif isinstance(node, ExternalLink):
-                shown = node.title if node.brackets else node.url
-                yield from self._nodes(shown.nodes) if shown is not None else ()
+                label = node.title if node.brackets else node.url
+                yield from self._nodes(label.nodes) if label is not None else (_GONE,)
             elif isinstance(node, HTMLEntity):
                 yield str(node.normalize())
             elif isinstance(node, Heading):  # inside an element
@@ -158,25 +156,23 @@ class _Stripper:
             elif isinstance(node, Argument) and node.default is not None:
                 yield from self._nodes(node.default.nodes)
             elif isinstance(node, Template):
-                yield self._template(node)
+                yield self._template(node) or _GONE
 
     def _tag(self, tag: Tag, following: Node | None) -> Iterator[str]:
-        name = str(tag.tag).strip().lower()
+        name = lower(str(tag.tag).strip(" \n\t"))
         if name == "li" and str(tag.wiki_markup) == "*":
             is_nested = isinstance(following, Tag) and following.wiki_markup is not None and str(following.tag) == "li"
             yield "  " if is_nested else "• "
         elif name == "br":
             yield "\n"
-        elif name not in _DROPPED_TAGS and tag.contents is not None:
-            yield from self._nodes(tag.contents.nodes)
+        elif name in _DROPPED_TAGS:
+            yield _GONE
+        elif tag.contents is not None:
+            inside = self._nodes(tag.contents.nodes)
+            yield from (part for part in inside if part != _GONE) if name in _CODE_TAGS else inside
 
     def _template(self, template: Template) -> str:
         name = lower(str(template.name).replace("_", " ").strip(" \n"))
         if not is_shown(name):
             return ""
         return shown_text(name, [self.line(argument.value) for argument in template.params if not argument.showkey])
-
-    def _is_no_text(self, link: Wikilink) -> bool:
-        prefix, colon, _ = str(link.title).strip(" \n").partition(":")
-        prefix = lower(prefix.strip(" _"))
-        return bool(colon) and (prefix in self._prefixes or _INTERLANGUAGE.fullmatch(prefix) is not None)

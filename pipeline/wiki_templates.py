@@ -64,7 +64,7 @@ def _as_of(arguments: Arguments) -> str:
 
 def _nihongo(arguments: Arguments) -> str:
     shown, *rest = (*arguments[:3], "")
-    inside = ", ".join(part for part in rest if part)
+    inside = ", ".join(name for part in rest if (name := part.rstrip(" ,")))
     return f"{shown} ({inside})" if shown and inside else shown or inside
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.letter_case import lower
 from pipeline.wiki_markup import wiki_text
-from pipeline.wiki_sections import DROPPED_SECTIONS
+from pipeline.wiki_sections import dropped_sections
 from pipeline.wiki_site import read_site
 
 
@@ -32,6 +32,7 @@ def text_of(markup: str) -> str:
         ("{{As_of|2010}}", "As of 2010"),
         ("{{nihongo|Tokyo|東京|Tōkyō}}", "Tokyo (東京, Tōkyō)"),
         ("{{nihongo||東京}}", "東京"),
+        ("{{nihongo|Tokyo|東京,||x}}", "Tokyo (東京)"),
         ("{{c.|1500}}", "c. 1500"),
         ("a{{snd}}b{{mdash}}c{{·}}d", "a – b—c · d"),
         ("{{formatnum:1234}}", "1234"),
@@ -61,8 +62,26 @@ def test_sections_of_all_editions_are_cut(heading: str) -> None:
 
 
 def test_the_table_is_in_lower_case() -> None:
-    assert {name for name in DROPPED_SECTIONS if name != lower(name).strip(" :")} == set()
-    assert "" not in DROPPED_SECTIONS
+    assert {name for name in dropped_sections("") if name != lower(name).strip(" :")} == set()
+    assert "" not in dropped_sections("")
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "is_cut"),
+    [
+        ("cs", "Literatura", True), ("es", "Literatura", False), ("pt", "Literatura", False), ("", "Literatura", True),
+        ("hr", "Literatura", True),  # an edition without a row of its own
+        ("ca", "Fonts", True), ("en", "Fonts", False), ("fr", "Annexes", True), ("en", "Annexes", False),
+        ("en", "Bibliography", False), ("en", "Footnotes", False),  # which the paper does not name
+        ("en", "Voir aussi", True),  # in an edition that calls itself English
+        ("de", "References", True), ("nb", "Noter", True), ("no", "Noter", True),
+        ("fr", "Voir également", True), ("de", "Weblinks und Literatur", True), ("it", "Collegamenti", True),
+        ("de", "Weiterführende Literatur", True), ("ru", "Смотрите также", True),
+    ],
+)  # fmt: skip
+def test_an_editions_own_names_and_the_english_ones_are_cut(language: str, heading: str, is_cut: bool) -> None:
+    text = wiki_text(f"Lead.\n== {heading} ==\nbody", "T", language=language)
+    assert text == ("T\n\nLead." if is_cut else f"T\n\nLead.\n\n{heading}\nbody")
 
 
 def test_a_heading_stands_over_its_subsections() -> None:
