@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from beam_jobs.shard_map import ShardMap
 from pipeline import storage
 from pipeline.accounting import count_records
+from pipeline.blocked_urls import listed
 from pipeline.compile_first import compile_kernels
 from pipeline.config import ExtractConfig
 from pipeline.inputs import crawl_inputs, plan_shards
@@ -63,6 +64,8 @@ def run(stage: StageRun) -> None:
         files += crawl_inputs(stage.recipe, stage.space.upstream["crawl"], stage.manifests["crawl"]["outputs"])
     if stage.runner == "FnApiRunner" and _reads_html(stage):
         compile_kernels(stage.progress)
+    if any("input" not in file for file in stage.inputs):
+        stage.progress.finish(listed(stage.recipe.extract))
     tasks = _bound(stage, plan_shards(stage.recipe, files))
     stage.map_shards(tasks, ExtractText(stage.space, stage.recipe.extract, stage.logs))
 

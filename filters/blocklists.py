@@ -6,8 +6,9 @@ A list has one entry a line, as the UT1 lists of the University of Toulouse and 
 - A line with a path names a page and all below it: the host must be the same but for a leading ``www``, ``www1`` ...,
   and the page's path and query must begin with the entry's and end there or go on with ``/``, ``?``, ``&``, ``#`` or
   ``;``.
-- Case, ports, a trailing ``/`` or ``#`` and white space around a line count for nothing; empty lines and those that
-  begin with ``#`` are passed over. Hosts beyond ASCII stand in punycode.
+- Case, ports, a trailing ``/`` or ``#``, escapes of what needs none (``%7E``) and the marks of other notations around
+  an address count for nothing: see ``filters.blocklist_lines``.
+- A line that names no host is passed over. A name without a dot is one, a top-level domain.
 
 Entries are kept as 64-bit hashes: nine bytes each, so that lists of millions fit in every worker. With 5e6 entries a
 page that is on no list has a chance of about 1e-11 to be taken for one that is.
@@ -23,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.blocklist_lines import address_in, in_ascii
 from filters.text import FNV_BASIS, NEWLINE, Bytes, Hashes, hash_end, hash_step
 
 MAX_CATEGORIES: Final = 255
 
 _SLASH, _COLON, _DOT, _HASH, _QUESTION, _AMPERSAND, _SEMICOLON = (np.uint8(ord(mark)) for mark in "/:.#?&;")
-_SPACE: Final = np.uint8(0x20)
+_PERCENT, _OPEN, _CLOSE = (np.uint8(ord(mark)) for mark in "%[]")
 _NONE: Final = 255  # number of no category
 
 
@@ -57,9 +59,14 @@ class Blocklist:
             The first in ``categories`` of those that list the page; None when none does.
         """
         address = host.encode("utf-8", "replace")
-        data = np.frombuffer(address + path.encode("utf-8", "replace"), np.uint8)
+        data = _unescaped(np.frombuffer(address + path.encode("utf-8", "replace"), np.uint8))
         number = _find(data, len(address), self.hashes, self.numbers)
         return None if number == _NONE else self.categories[number]
+
+    def sizes(self) -> dict[str, int]:
+        """The number of entries of each category; one that several have counts for the first."""
+        counts = np.bincount(self.numbers, minlength=len(self.categories))
+        return dict(zip(self.categories, counts.tolist(), strict=True))
 
 
 def build_blocklist(lists: Iterable[tuple[str, Iterable[bytes]]]) -> Blocklist:
@@ -74,7 +81,7 @@ def build_blocklist(lists: Iterable[tuple[str, Iterable[bytes]]]) -> Blocklist:
     found: dict[str, list[Hashes]] = {}
     for category, blocks in lists:
         hashed = found.setdefault(category, [])
-        hashed += [_hash_lines(np.frombuffer(lines, np.uint8)) for lines in _whole_lines(blocks)]
+        hashed += [_hash_lines(np.frombuffer(in_ascii(lines), np.uint8))[0] for lines in _whole_lines(blocks)]
     categories = tuple(sorted(found))
     if len(categories) > MAX_CATEGORIES:
         raise ValueError(f"there may be {MAX_CATEGORIES} categories; got {len(categories)}")
@@ -86,6 +93,12 @@ def build_blocklist(lists: Iterable[tuple[str, Iterable[bytes]]]) -> Blocklist:
     hashes, numbers = hashes[order], numbers[order]
     is_first = np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]
     return Blocklist(categories, hashes[is_first], numbers[is_first])
+
+
+def count_hosts(lines: bytes) -> tuple[int, int]:
+    """How many lines of a list say something, and how many of these have a host with a dot, or a dot before it."""
+    _, num_lines, num_hosts = _hash_lines(np.frombuffer(in_ascii(lines), np.uint8))
+    return num_lines, num_hosts
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -102,45 +115,94 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @njit(cache=True, nogil=True)
-def _hash_lines(data: Bytes) -> Hashes:
-    """Hash every entry of a text of whole lines."""
+def _hash_lines(data: Bytes) -> tuple[Hashes, int, int]:
+    """Hash every entry of a text of whole lines; and count lines and hosts, see ``count_hosts``."""
     hashes = np.empty(np.sum(data == NEWLINE) + 1, np.uint64)
-    count, start = 0, 0
+    count, num_lines, num_hosts, start = 0, 0, 0, 0
     while start < len(data):
         end = start
         while end < len(data) and data[end] != NEWLINE:
             end += 1
-        first, last = _trimmed(data, start, end)
-        if first < last and data[first] != _HASH:
-            hashes[count] = _hash_entry(data, first, last)
-            count += 1
+        first, last = address_in(data, start, end)
+        if first < last:
+            num_lines += 1
+            host, host_end = _host(data, first, last)
+            if _is_host(data, host, host_end):
+                hashes[count] = _hash_entry(data, host, host_end, last)
+                count += 1
+                is_marked = data[first] == _OPEN or (first > start and data[first - 1] == _DOT)
+                num_hosts += int(is_marked or np.any(data[host:host_end] == _DOT))
         start = end + 1
-    return hashes[:count]
+    return hashes[:count], num_lines, num_hosts
 
 
 @njit(cache=True, nogil=True)
-def _trimmed(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """An entry without white space around it, and without the marks at its end that name nothing further."""
-    while start < end and data[start] <= _SPACE:
-        start += 1
-    while end > start and (data[end - 1] <= _SPACE or data[end - 1] == _SLASH or data[end - 1] == _HASH):
-        end -= 1
-    return start, end
-
-
-@njit(cache=True, nogil=True)
-def _hash_entry(data: Bytes, start: int, end: int) -> np.uint64:
+def _host(data: Bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the host of an entry starts and ends, without the brackets of IPv6 and the dot of the root."""
+    if data[start] == _OPEN:
+        host_end = start + 1
+        while host_end < end and data[host_end] != _CLOSE:
+            host_end += 1
+        return start + 1, host_end
     host_end = start
     while host_end < end and data[host_end] != _SLASH and data[host_end] != _COLON:
         host_end += 1
+    after = host_end
+    while after > start and data[after - 1] == _DOT:
+        after -= 1
+    return start, after
+
+
+@njit(cache=True, nogil=True)
+def _is_host(data: Bytes, start: int, end: int) -> bool:
+    """Whether bytes are letters, digits, and what else names and numbers of hosts have."""
+    is_name = start < end
+    is_ipv6 = start > 0 and data[start - 1] == _OPEN
+    for byte in data[start:end]:
+        is_letter = 0x61 <= byte | 0x20 <= 0x7A or 0x30 <= byte <= 0x39
+        is_name &= is_letter or byte in (0x2D, 0x2E, 0x5F) or (is_ipv6 and byte == _COLON)  # - . _
+    return is_name
+
+
+@njit(cache=True, nogil=True)
+def _hash_entry(data: Bytes, start: int, host_end: int, end: int) -> np.uint64:
     path_start = host_end
     while path_start < end and data[path_start] != _SLASH:  # a port
         path_start += 1
-    if path_start < end:
-        start = _without_www(data, start, host_end)
-    state = _hash_on(FNV_BASIS, data, start, host_end)
-    hashed: np.uint64 = hash_end(_hash_on(state, data, path_start, end))
+    if path_start == end:
+        domain: np.uint64 = hash_end(_hash_on(FNV_BASIS, data, start, host_end))
+        return domain
+    state = _hash_on(FNV_BASIS, data, _without_www(data, start, host_end), host_end)
+    path = _unescaped(data[path_start:end])
+    hashed: np.uint64 = hash_end(_hash_on(state, path, 0, len(path)))
     return hashed
+
+
+@njit(cache=True, nogil=True)
+def _unescaped(data: Bytes) -> Bytes:
+    """Bytes with the escapes undone of what needs none: letters, digits, and ``-._~``."""
+    plain = np.empty(len(data), np.uint8)
+    size, at = 0, 0
+    while at < len(data):
+        byte = data[at]
+        if byte == _PERCENT and at + 2 < len(data):
+            value = 16 * _hex_digit(data[at + 1]) + _hex_digit(data[at + 2])
+            is_letter = 0x61 <= value | 0x20 <= 0x7A or 0x30 <= value <= 0x39
+            if is_letter or value in (0x2D, 0x2E, 0x5F, 0x7E):
+                byte = np.uint8(value)
+                at += 2
+        plain[size] = byte
+        size += 1
+        at += 1
+    return plain[:size]
+
+
+@njit(cache=True, nogil=True)
+def _hex_digit(byte: np.uint8) -> int:
+    """The value of a hexadecimal digit; of any other byte one that makes no ASCII of two."""
+    if 0x30 <= byte <= 0x39:
+        return int(byte) - 0x30
+    return (int(byte) | 0x20) - 0x57 if 0x61 <= byte | 0x20 <= 0x66 else 256
 
 
 @njit(cache=True, nogil=True)

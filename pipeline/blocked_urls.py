@@ -34,6 +34,12 @@ def screen_of(piece: Piece, config: ExtractConfig) -> Screen:
     return lambda url: _reason(blocklist, url)
 
 
+def listed(config: ExtractConfig) -> str:
+    """Say how many entries each category has."""
+    sizes = _load(tuple(sorted(config.blocklists.items()))).sizes()
+    return "blocklists: " + ", ".join(f"{size:,} of {category}" for category, size in sizes.items())
+
+
 def _reason(blocklist: Blocklist, url: str | None) -> str | None:
     address = host_and_path(url) if url else None
     category = blocklist.category_of(*address) if address else None

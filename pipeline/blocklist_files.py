@@ -8,12 +8,17 @@ from importlib.resources import files
 from itertools import takewhile
 from typing import Any, Final
 
+import fsspec
+
 from pipeline import storage
 from pipeline.config import SHIPPED, Recipe, RecipeError
 from pipeline.inputs import describe
 
 _OF_A_FOLDER: Final = re.compile(r"(domains|urls)(\.txt)?(\.gz)?")  # UT1 has other files beside these
+_OF_A_MIRROR: Final = re.compile(r".+[-_.](domains|urls)(\.txt)?(\.gz)?")
 _WILDCARD: Final = re.compile(r"[*?\[]")
+_HEAD_BYTES: Final = 1 << 16  # of a list, by which it is known for one
+_MAX_NAMED: Final = 20
 
 
 def blocklist_files(blocklists: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
@@ -33,21 +38,39 @@ def blocklist_inputs(recipe: Recipe) -> list[dict[str, Any]]:
     """The lists as inputs of the stage; none where no subset of the recipe has the content filter.
 
     Raises:
-        RecipeError: A list is not there.
+        RecipeError: A list is not there, or is none: most of the lines at its beginning have no host.
     """
     if not any(recipe.apply.applies("content", subset) for subset in recipe.subsets()):
         return []
-    described = [
-        describe(path, f"blocklists/{category}/{path.rpartition('/')[2]}")
-        for category, path in blocklist_files(recipe.extract.blocklists)
-    ]
+    found = blocklist_files(recipe.extract.blocklists)
+    shipped = {_shipped(category) for category, names in recipe.extract.blocklists.items() if SHIPPED in names}
+    for category, path in found:
+        if path not in shipped:
+            _refuse_other_lists(category, path)
+    described = [describe(path, f"blocklists/{category}/{path.rpartition('/')[2]}") for category, path in found]
     return sorted(described, key=lambda file: (file["path"], file["fingerprint"]))  # no matter where they lie
+
+
+def _refuse_other_lists(category: str, path: str) -> None:
+    from filters.blocklists import count_hosts  # with its kernels: not for who only imports this module
+
+    with fsspec.open(path, "rb", compression="infer") as stream:
+        head = stream.read(_HEAD_BYTES)
+    is_cut = len(head) == _HEAD_BYTES
+    num_lines, num_hosts = count_hosts(head[: head.rfind(b"\n") + 1] if is_cut else head)
+    if 2 * num_hosts < num_lines:
+        raise RecipeError(
+            f"[extract] blocklists, {category}: {path} is no list of domains and URLs: of its first {num_lines} lines "
+            f"{num_hosts} have a host; a top-level domain is written with a dot before it"
+        )
 
 
 def _find(category: str, name: str) -> list[str]:
     if name == SHIPPED:
         return [_shipped(category)]
     inside = [storage.join(name, file) for file in storage.list_files(name) if _OF_A_FOLDER.fullmatch(file)]
+    if not inside and storage.is_folder(name):
+        raise RecipeError(f"[extract] blocklists, {category}: {name} is a folder without a list; {_what_is_in(name)}")
     if inside or not _WILDCARD.search(name):
         found = inside or [name]
     else:
@@ -57,6 +80,18 @@ def _find(category: str, name: str) -> list[str]:
     if not found or not storage.exists(found[0]):
         raise RecipeError(f"[extract] blocklists, {category}: there is no list at {name}")
     return found
+
+
+def _what_is_in(folder: str) -> str:
+    """What may have been meant by a folder that has neither ``domains`` nor ``urls``."""
+    files = storage.list_files(folder)
+    lists = [file for file in files if _OF_A_MIRROR.fullmatch(file)]
+    if lists:
+        return f"name a category's files in it, as {storage.join(folder, lists[0])}"
+    folders = sorted(storage.glob_folders(folder, "*"))
+    if folders:
+        return f"name a category's folder in it: {', '.join(folders[:_MAX_NAMED])}"
+    return "a category's folder has files domains and urls"
 
 
 def _shipped(category: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.blocklists import Blocklist, build_blocklist
+from filters.blocklists import Blocklist, build_blocklist, count_hosts
 
 LIST = b"""# a comment
 foo.com
@@ -75,6 +75,65 @@ def test_what_an_entry_covers(host: str, path: str, is_listed: bool) -> None:
     assert build(("adult", LIST)).category_of(host, path) == ("adult" if is_listed else None)
 
 
+NOTATIONS = {
+    "bad.com": [
+        *(".bad.com", "*.bad.com", "http://bad.com/", "HTTPS://bad.com:8080", "bad.com."),
+        *("0.0.0.0 bad.com", "127.0.0.1\tbad.com  # note", "::1 bad.com", "0.0.0.0  bad.com other.com"),
+        *(
+            "||bad.com^",
+            "||bad.com^$third-party",
+            "||bad.com",
+            "bad.com # note",
+            "bad.com\t#note",
+            "\ufeffbad.com",
+            "bad.com/*",
+        ),
+    ],
+    "bad.com/x": ["http://bad.com/x", "||bad.com/x^", "bad.com/x # note", "https://www.bad.com/x/"],
+    "bad.com/~user": ["bad.com/%7Euser", "bad.com/%7euser/"],
+    "xn--bcher-kva.com": ["bücher.com", "*.Bücher.com # note", "||bücher.com^"],
+    "bad.com/%C3%A9?%C3%A9": ["bad.com/é?é", "http://bad.com/%c3%a9?%c3%a9"],
+    "[2001:db8::1]": ["2001:db8::1", "[2001:0db8:0:0::1]", "http://[2001:db8::1]/", "[2001:db8::1]:80"],
+}
+
+
+@pytest.mark.parametrize(("entry", "line"), [(entry, line) for entry, lines in NOTATIONS.items() for line in lines])
+def test_notations_of_one_entry(entry: str, line: str) -> None:
+    assert build(("a", line.encode())).hashes.tolist() == build(("a", entry.encode())).hashes.tolist()
+
+
+def test_addresses_as_browsers_spell_them_are_found() -> None:
+    found = build(("a", "\n".join(lines[-1] for lines in NOTATIONS.values()).encode()))
+    for host, path in {
+        "www.bad.com": "/x/y",
+        "bad.com": "/%7Euser/1",
+        "a.xn--bcher-kva.com": "/",
+        "2001:db8::1": "/any",
+    }.items():
+        assert found.category_of(host, path) == "a", host
+    assert build(("a", b"bad.com/~user")).category_of("bad.com", "/%7euser?x") == "a"
+    assert build(("a", b"bad.com/a%2fb")).category_of("bad.com", "/a/b") is None  # an escaped slash is no slash
+    assert build(("a", b"[2001:db8::1]")).category_of("2001:db8::12", "/") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "# a", "! a", "[Adblock Plus 2.0]", "@@||good.com^", "two words", "good.com##.ad", "naïve word", "/x", "*"],
+)
+def test_lines_that_name_no_host_are_passed_over(line: str) -> None:
+    assert build(("a", f"{line}\none.com".encode())).sizes() == {"a": 1}
+
+
+def test_hosts_are_told_from_words() -> None:
+    data = "# comment\none.com\n\nword\nan other word\n色情\n.xxx\n[::1]\n1.2.3.4\nbücher.com/x\n".encode()
+    assert count_hosts(data) == (8, 5)
+    assert count_hosts(b"") == (0, 0)
+
+
+def test_sizes() -> None:
+    assert build(("b", b"1.com\n2.com\n2.com"), ("a", b"2.com"), ("c", b"")).sizes() == {"a": 1, "b": 1, "c": 0}
+
+
 def test_an_ip_address_has_no_parents() -> None:
     found = build(("a", b"3.4\n2.3.4\n4\n"))
     assert found.category_of("1.2.3.4", "/") is None
@@ -127,6 +186,14 @@ def twin(entries: list[str], host: str, path: str) -> bool:
 LABEL = st.sampled_from(["a", "b", "www", "www1", "com", "7"])
 HOST = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
 PATH = st.lists(st.sampled_from(["a", "B", "/", "?", "&", "x"]), max_size=6).map("".join)
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_list(data: bytes) -> None:
+    num_lines, num_hosts = count_hosts(data)
+    assert len(build(("a", data), block_bytes=7).hashes) <= num_lines
+    assert num_hosts <= num_lines <= data.count(b"\n") + 1
 
 
 @given(st.lists(st.tuples(HOST, PATH), max_size=5), HOST, PATH)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from warc_builder import OK_HTML, html, response
 
-from pipeline.blocked_urls import screen_of
+from pipeline.blocked_urls import listed, screen_of
 from pipeline.blocklist_files import blocklist_files, blocklist_inputs
 from pipeline.config import ExtractConfig, InputConfig, Recipe, RecipeError
 from pipeline.readers import read_records
@@ -84,17 +84,44 @@ def test_the_lists_that_ship() -> None:
     [
         ("adult", "{}/none", "blocklists, adult: there is no list at .*/none"),
         ("adult", "{}/flat/none-*", "blocklists, adult: there is no list at .*/none-\\*"),
+        ("adult", "{}/ut1", "{}/ut1 is a folder without a list; name a category's folder in it: adult$"),
+        ("adult", "{}/flat", "is a folder without a list; .* files in it, as {}/flat/games-domains.txt.gz$"),
+        ("adult", "{}/in", "is a folder without a list; a category's folder has files domains and urls$"),
         ("dating", "shipped", "no list of dating ships; those that do: adult, gambling, malware"),
     ],
 )
 def test_a_list_that_is_not_there_is_refused_before_any_work(
     lists: Path, category: str, name: str, message: str
 ) -> None:
+    (lists / "in").mkdir()
+    message = message.format(lists)
     with pytest.raises(RecipeError, match=message):
         blocklist_files({category: (name.format(lists),)})
     made = recipe(lists, {category: (name.format(lists),)})
     with pytest.raises(RecipeError, match=message):
         plan(made, str(lists / "out"))
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_a_list_of_words_is_refused(lists: Path, end: str) -> None:
+    def write(name: str, lines: list[str]) -> str:
+        data = "\n".join(lines).encode()
+        (lists / f"{name}{end}").write_bytes(gzip.compress(data) if end else data)
+        return str(lists / f"{name}{end}")
+
+    words = write("words", ["# words", "some", "two words", "3.com"])
+    message = r"adult: .*words(\.gz)? is no list of domains and URLs: of its first 3 lines 1 have a host"
+    with pytest.raises(RecipeError, match=message):
+        blocklist_inputs(recipe(lists, {"adult": (words,)}))
+    for name, lines in (("half", ["word", "3.com"]), ("long", ["a.com"] * 20_000), ("top", [".xxx"]), ("empty", [])):
+        assert blocklist_inputs(recipe(lists, {"adult": (write(name, lines),)}))
+
+
+def test_how_many_entries_are_said(lists: Path) -> None:
+    config = ExtractConfig(
+        blocklists={"adult": (str(lists / "ut1" / "adult"),), "b": (str(lists / "flat" / "games-*"),)}
+    )
+    assert listed(config) == "blocklists: 3 of adult, 2 of b"
 
 
 def recipe(root: Path, blocklists: dict[str, tuple[str, ...]], **sections: Any) -> Recipe:
