@@ -9,8 +9,9 @@ streams, as multistream dumps are, ``offset`` is the first byte of the stream in
 that comes with such dumps (and is not needed here), and ``member`` the page's first byte in that stream.
 
 Reasons for dropping: ``redirect``, ``namespace`` (not an article), ``content_model`` (no wikitext), ``empty``. For
-failing: ``xml``, ``markup``, ``too_long``, ``truncated`` (a tail, a damaged stream of several, or the page that ends
-in it), ``not_a_dump``. ``meta`` has ``page_id``, ``revision_id`` and ``language``.
+failing: ``xml``, ``markup``, ``too_long``, ``truncated`` (a tail, a damaged stream of several, the page that ends in
+it, or a dump that ends without ``</mediawiki>``), ``not_a_dump``. ``meta`` has ``page_id``, ``revision_id`` and
+``language``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ from pipeline.wiki_site import ARTICLE, Site, read_site
 
 _PAGE_START = re.compile(rb"<page>")
 _PAGE_END = re.compile(rb"</page>")
+_PAGE_START_OR_DUMP_END = re.compile(rb"<page>|</mediawiki>")
 _END_TAG: Final = b"</page>"
+_DUMP_END: Final = b"</mediawiki>"
+_NO_END: Final = "the dump ends without </mediawiki>"
 _NAMESPACE = re.compile(r"-?[0-9]{1,9}")
 _REDIRECT = re.compile(r"[ \t\n]*#[^ \t\n#*:;\[\]{}|<>]{3,24}[ \t\n]*:?[ \t\n]*\[\[")  # the word is the wiki's own
 
@@ -72,7 +76,7 @@ def read_wikipedia(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
             if piece.start == 0:
                 yield Record.failed(0, size(piece.path), "not_a_dump", "there is neither <mediawiki nor <page> in it")
             return
-        reader = _PageReader(read_site(preamble), config.max_record_bytes)
+        reader = _PageReader(read_site(preamble), b"<mediawiki" in preamble, config.max_record_bytes)
         if has_streams(file):
             yield from reader.of_streams(file, piece.start, end)
         elif not _is_packed(file):
@@ -102,17 +106,20 @@ def _preamble(file: IO[bytes], max_bytes: int) -> bytes | None:
 class _PageReader:
     """Reads pages of one dump, whichever way its bytes come."""
 
-    def __init__(self, site: Site, max_record_bytes: int) -> None:
-        self._site, self._max_record_bytes = site, max_record_bytes
+    def __init__(self, site: Site, has_root: bool, max_record_bytes: int) -> None:
+        self._site, self._has_root, self._max_record_bytes = site, has_root, max_record_bytes
+        self._lacks_end = False  # whether what was read last ends without the dump's end, and it is ours to say so
 
     def of_window(self, window: Window, locate: Locate) -> Iterator[Record]:
         """Pages of one stretch of XML, and a failed record where it breaks off between two of them."""
         is_told = False
-        for record in self._pages(window, locate):
+        for record in self._pages(window, locate, window.position == 0):
             is_told = record.reason == "truncated"
             yield record
         if window.error is not None and not is_told:
             yield Record.failed(window.position, 0, "truncated", window.error)
+        elif self._lacks_end:
+            yield Record.failed(window.position, 0, "truncated", _NO_END)
 
     def of_streams(self, file: IO[bytes], start: int, end: int) -> Iterator[Record]:
         """Pages of the streams that begin in a range; what follows a damaged stream is read on."""
@@ -126,7 +133,9 @@ class _PageReader:
                 stream, within = reader.place(at)
                 return (stream, str(within)) if stream < end else None
 
-            yield from self._pages(window, locate)
+            yield from self._pages(window, locate, position == 0)
+            if self._lacks_end and window.error is None:
+                yield Record.failed(num_bytes, 0, "truncated", _NO_END)
             if window.error is None or reader.current >= end:
                 return
             following = next_stream(file, reader.damaged + 1, num_bytes)
@@ -134,12 +143,25 @@ class _PageReader:
             yield Record.failed(reader.damaged, lost, "truncated", window.error)
             position = following if following is not None and following < end else None
 
-    def _pages(self, window: Window, locate: Locate) -> Iterator[Record]:
-        window.skip_to(_PAGE_START)
+    def _pages(self, window: Window, locate: Locate, has_head: bool) -> Iterator[Record]:
+        is_ours = has_head  # the dump's end: of who reads its last page, or its head if there is none
+        is_ended = self._skip_to_page(window)
         while window.data and (place := locate(window.position)):
-            offset, member = place
-            yield self._next_record(window)._replace(offset=offset, member=member)
-            window.skip_to(_PAGE_START)
+            record = self._next_record(window)
+            yield record._replace(offset=place[0], member=place[1])
+            is_ours = record.reason not in ("truncated", "too_long")  # else the end may have gone with the page's
+            is_ended = self._skip_to_page(window)
+        is_at_end = window.position > 0 and not window.data
+        self._lacks_end = self._has_root and is_ours and is_at_end and not is_ended
+
+    def _skip_to_page(self, window: Window) -> bool:
+        """Drop what stands before the next page, or all; whether a dump ended there, behind which another may begin."""
+        window.skip_to(_PAGE_START_OR_DUMP_END)
+        is_ended = False
+        while window.data.startswith(_DUMP_END):
+            is_ended = True
+            window.skip_to(_PAGE_START_OR_DUMP_END, start=1)
+        return is_ended
 
     def _next_record(self, window: Window) -> Record:
         """The page that the window begins with."""

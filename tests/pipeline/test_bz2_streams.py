@@ -80,6 +80,14 @@ def test_a_cut_right_at_a_stream_or_a_page(dump: Path) -> None:
             assert read(dump, 0, cut) + read(dump, cut) == whole
 
 
+def test_any_cut_tells_once_that_the_last_stream_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "dump.xml.bz2"
+    path.write_bytes(multistream(pages(30)).removesuffix(bz2.compress(b"</mediawiki>")))
+    *records, last = assert_same_in_any_cut(path)
+    assert len(records) == 30
+    assert (last.reason, last.offset, last.length) == ("truncated", path.stat().st_size, 0)
+
+
 @pytest.mark.parametrize("pack", [multistream, parallel])
 def test_offset_and_member_find_the_page_again(tmp_path: Path, pack) -> None:
     path = tmp_path / "dump.xml.bz2"
@@ -135,7 +143,7 @@ def test_long_pages_are_failed_in_any_cut(dump: Path) -> None:
 
 def test_one_stream_is_not_cut(tmp_path: Path) -> None:
     path = tmp_path / "dump.xml.bz2"
-    path.write_bytes(bz2.compress(HEAD + b"".join(pages(9))))
+    path.write_bytes(bz2.compress(HEAD + b"".join(pages(9)) + b"</mediawiki>"))
     assert not is_splittable(str(path), "wikipedia")
     assert offset_kind(str(path), "wikipedia") == "decompressed byte"
     assert len(read(path)) == 9

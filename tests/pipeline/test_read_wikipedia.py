@@ -101,6 +101,28 @@ def test_cut_dump_ends_in_one_failed_record(path):
     assert (cut[-1].reason, cut[-1].offset) == ("truncated", whole[len(cut) - 1].offset)
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_a_dump_that_ends_between_pages_is_told(path, pack):
+    pages = [page("A"), page("B"), page("C")]
+    assert [record.reason for record in read(path, *pages, pack=pack)] == [None] * 3
+    records = read(path, *pages, pack=pack, tail="\n  ")
+    assert [record.reason for record in records] == [None] * 3 + ["truncated"]
+    size = len((HEAD + "\n  ".join(pages) + "\n  ").encode())
+    assert (records[-1].offset, records[-1].length) == (size, 0)
+    assert [record.reason for record in read(path, pack=pack, tail="")] == ["truncated"]
+    assert [record.reason for record in read(path, *pages, pack=pack, head="", tail="")] == [None] * 3  # a part of one
+    two = read(path, *pages, pack=pack, tail=f"</mediawiki>\n{HEAD}{page('D')}")
+    assert [record.reason for record in two] == [None] * 4 + ["truncated"]
+
+
+@pytest.mark.parametrize("tail", ["\n</mediawiki>\n", "\n  ", "\n<page><title>"])
+def test_any_cut_tells_once_that_the_end_is_missing(path, tail):
+    whole = read(path, page("A"), page("B"), tail=tail, pack=bytes)
+    for cut in range(path.stat().st_size):
+        pieces = (Piece(str(path), path.name, "wikipedia", "wikipedia", *ends) for ends in ((0, cut), (cut, -1)))
+        assert [record for piece in pieces for record in read_wikipedia(piece, ExtractConfig())] == whole
+
+
 @pytest.mark.parametrize(
     ("data", "reasons"),
     [
@@ -110,6 +132,7 @@ def test_cut_dump_ends_in_one_failed_record(path):
         (bz2.compress(b"text"), ["not_a_dump"]),
         (b"BZh9", ["truncated"]),
         (b"<mediawiki><page>", ["truncated"]),
+        (b"<mediawiki><siteinfo>", ["truncated"]),
     ],
 )
 def test_what_is_no_dump_does_not_raise(path, data, reasons):
