@@ -231,7 +231,8 @@ def _plain_size(data: NDArray[np.uint8], at: int, end: int) -> int:
     if lead < 0xE0:
         return 2 if second & 0xC0 == 0x80 else 0
     is_plain = _PLAIN_FROM[lead & 0xF] <= second < 0xC0 and data[at + 2] & 0xC0 == 0x80
-    return 3 if is_plain and not (lead == 0xE1 and second == 0x9A) else 0
+    is_other = (lead == 0xE1 and second == 0x9A) or (lead == 0xED and second >= 0xA0)  # a surrogate
+    return 3 if is_plain and not is_other else 0
 
 
 @njit(cache=True, nogil=True)

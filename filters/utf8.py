@@ -24,7 +24,8 @@ def decode(data: Bytes, position: int, end: int) -> tuple[int, int]:
     """Read the character at ``position`` of UTF-8 text that ends at ``end``, which is behind it.
 
     Returns:
-        Its code point and its size in bytes; U+FFFD and 1 at a byte that starts no whole character before ``end``.
+        Its code point and its size in bytes; U+FFFD and 1 at a byte that starts no whole character before ``end``, and
+        at surrogates and forms longer than need be, which are no UTF-8: else white space could hide in them.
     """
     block: Any = np.int64(
         read_bytes(data, position, min(4, end - position))
@@ -34,10 +35,11 @@ def decode(data: Bytes, position: int, end: int) -> tuple[int, int]:
         return lead, 1
     if block & 0xC0E0 == 0x80C0 and lead >= 0xC2:
         return (lead & 0x1F) << 6 | second, 2
-    if block & 0xC0C0F0 == 0x8080E0:
-        return (lead & 0x0F) << 12 | second << 6 | third, 3
+    code_point = (lead & 0x0F) << 12 | second << 6 | third
+    if block & 0xC0C0F0 == 0x8080E0 and code_point >= 0x800 and code_point >> 11 != 0x1B:
+        return code_point, 3
     code_point = (lead & 0x07) << 18 | second << 12 | third << 6 | fourth
-    if block & 0xC0C0C0F8 == 0x808080F0 and code_point < 0x110000:
+    if block & 0xC0C0C0F8 == 0x808080F0 and 0x10000 <= code_point < 0x110000:
         return code_point, 4
     return REPLACEMENT, 1
 

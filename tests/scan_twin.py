@@ -25,18 +25,14 @@ def twin_hash(data: bytes) -> int:
 
 
 def twin_decode(data: bytes) -> list[tuple[int, bytes]]:
-    """Each character's code point and bytes; what is no character of two to four bytes counts one by one."""
+    """Each character's code point and bytes, by Python's decoder; what is no character counts byte by byte."""
     characters, position = [], 0
     while position < len(data):
-        lead, size, code_point = data[position], 1, 0xFFFD
-        if lead < 0x80:
-            code_point = lead
-        for length, first, last in ((2, 0xC2, 0xDF), (3, 0xE0, 0xEF), (4, 0xF0, 0xF4)):
-            rest = data[position + 1 : position + length]
-            if first <= lead <= last and len(rest) == length - 1 and all(0x80 <= byte < 0xC0 for byte in rest):
-                bits = bin(lead)[2:][length + 1 :] + "".join(bin(byte)[4:] for byte in rest)
-                if int(bits, 2) <= 0x10FFFF:
-                    size, code_point = length, int(bits, 2)
+        size, code_point = 1, 0xFFFD
+        for length in range(1, 5):
+            read = data[position : position + length].decode(errors="ignore")
+            if len(read.encode()) == length == len(data[position : position + length]) and len(read) == 1:
+                size, code_point = length, ord(read)
         characters.append((code_point, data[position : position + size]))
         position += size
     return characters

@@ -2,15 +2,16 @@ import bz2
 import gzip
 import itertools
 import json
+import re
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scan_twin import WHITE, assert_scan_is
+from scan_twin import WHITE, assert_scan_is, twin_decode
 
 from filters.text import scan
 
@@ -126,6 +127,22 @@ def test_bytes_under_a_null_are_not_read() -> None:
     assert result.num_words.tolist() == [2, 0, 2]
     assert result.num_chars.tolist() == [3, 0, 3]
     assert np.diff(result.line_offsets).tolist() == [1, 0, 1]
+
+
+NO_UTF_8 = [b"a", b" ", b"\n", b"\xe0\x80\xa0", b"\xf0\x80\x80\xa0", b"\xed\xa0\x80", b"\xc2", b"\xc2\xa0", b"\xe3\x80"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(NO_UTF_8) | st.binary(max_size=4), max_size=60).map(b"".join))
+@example(b"a\xe0\x80\xa0" * 10_000)  # a blank in three bytes: more words than there is room for
+def test_bytes_that_are_no_utf_8_are_characters_of_their_own(data: bytes) -> None:
+    characters = [chr(code_point) for code_point, _ in twin_decode(data)]
+    offsets = pa.py_buffer(np.array([0, len(data)], np.int32))
+    result = scan(pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(data)]))
+    assert result.num_chars.tolist() == [len(characters)]
+    text = "".join(characters)
+    assert result.word_chars.tolist() == [len(word) for word in re.split(f"[{WHITE}]+", text) if word]
+    assert result.line_chars.tolist() == [len(line) for line in text.split("\n") if line.strip(WHITE)]
 
 
 def test_other_types_are_refused() -> None:

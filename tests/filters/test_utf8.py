@@ -29,7 +29,9 @@ def test_every_character_is_read_and_written() -> None:
 
 @settings(deadline=None)
 @given(NEAR_UTF_8)
-@example(b"\xc1\x80\xc2\x80\xf4\x8f\xbf\xbf\xf4\x90\x80\x80\xf5\x80\x80\x80\xed\xa0\x80\xe0\x80\x80")
+@example(
+    b"\xc1\x80\xc2\x80\xf4\x8f\xbf\xbf\xf4\x90\x80\x80\xf5\x80\x80\x80\xed\xa0\x80\xe0\x80\x80\xf0\x80\x80\xa0\xe0\x9f\xbf"
+)
 def test_any_bytes_are_read_like_by_the_twin(data: bytes) -> None:
     assert decoded(data) == twin_decode(data)
     assert decoded(data[:-1]) == twin_decode(data[:-1])
