@@ -47,7 +47,8 @@ def repetition_signals(scan: TextScan) -> pa.RecordBatch:
     equal hashes are confirmed, so no collision enters a measurement.
 
     - ``duplicate_line_fraction``, ``duplicate_paragraph_fraction``: extra occurrences (all but the first of equal
-      ones) over all. datatrove and NeMo Curator the same; DCLM and Dolma count the first one too.
+      ones) over all. NeMo Curator the same; datatrove too, but for lines of white space, which count there, and an
+      empty line at either end of the text. DCLM and Dolma count the first one as well, Dolma also blank lines.
     - ``duplicate_line_char_fraction``, ``duplicate_paragraph_char_fraction``: characters of the extra occurrences over
       those of all lines (paragraphs). datatrove divides by the whole text, Dolma by what is not white space.
     - ``top_2gram_char_fraction`` to ``4``: characters of the words that the most frequent n-gram covers, each word
@@ -57,8 +58,9 @@ def repetition_signals(scan: TextScan) -> pa.RecordBatch:
       n-gram takes from the whole text. datatrove, DCLM and Dolma take an n-gram that occurs once.
     - ``duplicate_5gram_char_fraction`` to ``10``: characters of the words covered by all n-grams that occur twice or
       more, first occurrences included, each word once, over the characters of all words: "overlapping characters
-      counted once". DCLM and RedPajama-V2 the same; datatrove and NeMo Curator leave first occurrences out, Dolma
-      counts overlaps again.
+      counted once". DCLM and RedPajama-V2 the same; datatrove and NeMo Curator leave first occurrences out and
+      divide by the whole text; Dolma counts a character as often as an n-gram covers it, over the same sum of all
+      n-grams.
 
     Returns:
         One row a document, all columns float64 in 0 to 1; null for a document that is empty or null.
