@@ -1,8 +1,9 @@
 """Reads what a text classifier is trained on: labelled texts of JSON lines, Parquet, or lines of text.
 
-A file is read by its name: ``.jsonl`` and ``.json`` (also ``.gz``, ``.zst``, ``.bz2``) as JSON lines, ``.parquet`` as
-Parquet, all others as lines. Bad input is refused with its file and place, since a model is no better than what it
-learns: nothing is skipped but empty texts, which are counted.
+A file is read by its name: ``.jsonl``, ``.ndjson`` and ``.json`` as JSON lines, ``.parquet`` as Parquet, ``.txt`` and
+names without an ending as lines; all but Parquet also packed, with ``.gz``, ``.zst``, ``.bz2``, ``.xz`` or ``.lz4``
+behind. Others are refused: read as lines, a table's commas would tell its texts apart. Bad input is refused with its
+file and place, since a model is no better than what it learns: nothing is skipped but empty texts, which are counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from pipeline.read_parquet import read_parquet
 from pipeline.records import Piece, Record
 from pipeline.schema import FAILED
 
-_COMPRESSED: Final = (".gz", ".zst", ".bz2")
+_COMPRESSED: Final = (".gz", ".zst", ".bz2", ".xz", ".lz4")
+_JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
+_LINES: Final = (".txt", "")
 _BLANK: Final = " \t\r\n\v\f"
 
 
@@ -69,10 +72,8 @@ def read_examples(file: ExampleFile, text_field: str = "text", label_field: str 
 
 
 def _read(file: ExampleFile, text_field: str, label_field: str) -> Iterator[Example]:
-    stem, extension = os.path.splitext(file.path)
-    if extension in _COMPRESSED:
-        extension = os.path.splitext(stem)[1]
-    if extension not in (".jsonl", ".json", ".parquet"):
+    extension = _extension(file.path)
+    if extension in _LINES:
         yield from _from_lines(file)
         return
     read = read_parquet if extension == ".parquet" else read_jsonl
@@ -80,6 +81,23 @@ def _read(file: ExampleFile, text_field: str, label_field: str) -> Iterator[Exam
     for record in read(piece, ExtractConfig()):
         place = f"{file.path}, {'row' if extension == '.parquet' else 'byte'} {record.offset}"
         yield _of_record(record, place, file.label, label_field)
+
+
+def _extension(path: str) -> str:
+    """What a file is read by; see the module.
+
+    Raises:
+        RecipeError: It is none of them.
+    """
+    stem, extension = os.path.splitext(path)
+    if extension in _COMPRESSED:
+        extension = os.path.splitext(stem)[1]
+    if extension not in (*_JSON_LINES, ".parquet", *_LINES):
+        raise RecipeError(
+            f"{path}: a file of texts is read by its name: {', '.join(_JSON_LINES)} (JSON lines), .parquet, .txt or no "
+            f"ending (a text a line), all but Parquet also with {', '.join(_COMPRESSED)} behind"
+        )
+    return extension
 
 
 def _of_record(record: Record, place: str, label: str | None, label_field: str) -> Example:
@@ -137,9 +155,12 @@ def example_files(labelled: Sequence[str], positive: Sequence[str], negative: Se
     """The files of a training, in the order of its arguments.
 
     Raises:
-        RecipeError: There is neither a labelled file, nor a positive and a negative one; or there are both kinds.
+        RecipeError: There is neither a labelled file, nor a positive and a negative one; or there are both kinds; or
+            one has a name of no known format.
     """
     if bool(labelled) == bool(positive or negative) or bool(positive) != bool(negative):
         raise RecipeError("give --labelled files, or --positive and --negative ones")
     kinds = ((None, labelled), ("positive", positive), ("negative", negative))
+    for path in (*labelled, *positive, *negative):
+        _extension(path)
     return [ExampleFile(path, label) for label, paths in kinds for path in paths]

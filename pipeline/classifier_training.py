@@ -80,8 +80,8 @@ def train_classifier(
             with which fastText cannot train.
     """
     folder = os.path.dirname(os.path.abspath(out))
-    if "://" in out or not os.path.isdir(folder):
-        raise RecipeError(f"--out {out}: fastText writes to a local folder that exists")
+    if "://" in out or not os.path.isdir(folder) or os.path.isdir(out) or os.path.isdir(f"{out}.json"):
+        raise RecipeError(f"--out {out}: fastText writes to a local file, in a folder that exists")
     lines, inputs = _collect(files, config.seed, text_field, label_field)
     trained_on, held_out = _split(lines, config.held_out_fraction)
     labels = sorted({line.label for line in lines})

@@ -235,12 +235,16 @@ def classifier_train(
     labelled: Annotated[
         list[str] | None, typer.Option(help="File of texts with labels, or of lines '__label__name text'.")
     ] = None,
-    text_field: Annotated[str, typer.Option(help="Of JSON lines and Parquet; other files are a text a line.")] = "text",
+    text_field: Annotated[str, typer.Option(help="Of JSON lines and Parquet; .txt is a text a line.")] = "text",
     label_field: Annotated[str, typer.Option(help="Of labelled JSON lines and Parquet.")] = "label",
     epochs: Annotated[int, typer.Option(min=1)] = 5,
     learning_rate: Annotated[float, typer.Option(min=1e-6)] = 0.5,
-    dim: Annotated[int, typer.Option(min=1, help="Numbers a word; the model takes 2 MB for each.")] = 32,
+    dim: Annotated[int, typer.Option(min=1, help="Numbers a word or n-gram.")] = 32,
     word_ngrams: Annotated[int, typer.Option(min=1, help="Words looked at together, at most.")] = 2,
+    min_count: Annotated[int, typer.Option(min=1, help="A rarer word is known by its n-grams alone.")] = 2,
+    buckets: Annotated[
+        int, typer.Option(min=1, help="That n-grams share; the model takes 4 * dim bytes each.")
+    ] = 500_000,
     held_out: Annotated[float, typer.Option(min=0.001, max=0.9, help="Share of the texts kept for the test.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="Of the training, and of what is held out.")] = 0,
     as_json: Json = False,
@@ -259,6 +263,8 @@ def classifier_train(
         epochs=epochs,
         learning_rate=learning_rate,
         word_ngrams=word_ngrams,
+        min_count=min_count,
+        buckets=buckets,
         held_out_fraction=held_out,
         seed=seed,
     )

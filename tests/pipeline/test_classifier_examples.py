@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,8 @@ def test_json_lines_with_their_own_labels(tmp_path: Path) -> None:
         ("a.jsonl", data),
         ("a.json.gz", gzip.compress(data)),
         ("a.jsonl.zst", zstandard.compress(data)),
+        ("a.ndjson", data),
+        ("a.ndjson.xz", lzma.compress(data)),
     ):
         (tmp_path / name).write_bytes(packed)
         assert read(tmp_path / name) == [("good", "a b"), ("2", "c"), ("", "")]
@@ -45,6 +48,9 @@ def test_parquet(tmp_path: Path) -> None:
 def test_lines_of_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\r\n\ntwo __label__x three")
     assert read(tmp_path / "a.txt", "p") == [("p", "one\r"), ("p", ""), ("p", "two __label__x three")]
+    (tmp_path / "A.b").mkdir()
+    (tmp_path / "A.b" / "lines").write_bytes(b"one")
+    assert read(tmp_path / "A.b" / "lines", "p") == [("p", "one")]
     (tmp_path / "empty.txt").write_bytes(b"")
     assert read(tmp_path / "empty.txt", "p") == []
 
@@ -81,6 +87,17 @@ def test_fasttexts_own_lines(tmp_path: Path) -> None:
 )
 def test_bad_input_is_refused_with_its_place(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
+    with pytest.raises(RecipeError, match=message):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.parquet.old", "a.jsonl.zip", "a.docx"])
+def test_a_file_of_no_known_format_is_refused_before_the_training(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("text,label\na,b\n")
+    message = rf"{name}: a file of texts is read by its name: \.jsonl, \.ndjson, .*\.txt or no ending .* also with \.gz"
+    for files in (([name], [], []), ([], ["a.txt", name], ["b.txt"]), ([], ["a.txt"], [name])):
+        with pytest.raises(RecipeError, match=message):
+            example_files(*files)
     with pytest.raises(RecipeError, match=message):
         read(tmp_path / name)
 

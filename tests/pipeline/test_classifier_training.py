@@ -140,13 +140,23 @@ def test_too_few_or_bad_texts_are_refused_and_nothing_is_written(folder: Path, g
 def test_what_fasttext_cannot_train_on_is_refused(folder: Path) -> None:
     with pytest.raises(RecipeError, match=r"fastText cannot train on these texts with .*learning_rate=1e\+30.*: "):
         trained(folder, config=SMALL.model_copy(update={"learning_rate": 1e30}))
-    with pytest.raises(RecipeError, match=r"--out .*none.*q\.bin: fastText writes to a local folder that exists"):
+    with pytest.raises(RecipeError, match=r"--out .*none.*q\.bin: fastText writes to a local file, in a folder"):
         trained(folder, out="none/q.bin")
+
+
+@pytest.mark.parametrize("out", [".", "", "sub", "sub/", "card"])
+def test_a_folder_in_the_place_of_the_model_or_its_card_is_refused_before_the_training(folder: Path, out: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "card.json").mkdir()
+    (folder / "good.jsonl").write_text("not read")
+    with pytest.raises(RecipeError, match=r"--out .*: fastText writes to a local file, in a folder that exists"):
+        trained(folder, out=out)
 
 
 def test_the_command_line(folder: Path) -> None:
     files = ["--positive", f"{folder}/good.jsonl", "--negative", f"{folder}/bad.jsonl", "--out", f"{folder}/q.bin"]
-    settings = ["--dim", "4", "--epochs", "20", "--held-out", "0.3", "--word-ngrams", "1"]
+    settings = ["--dim", "4", "--epochs", "20", "--held-out", "0.3", "--word-ngrams", "1", "--min-count", "3"]
+    settings += ["--buckets", "700"]
     table = CliRunner().invoke(app, ["classifier", "train", *files, *settings])
     assert table.exit_code == 0
     assert "precision" in table.stdout
@@ -155,7 +165,9 @@ def test_the_command_line(folder: Path) -> None:
     assert as_json.stderr == ""
     card = json.loads(as_json.stdout)
     assert card == json.loads((folder / "q.bin.json").read_text())
-    assert card["settings"]["dim"] == 4
+    assert {name: card["settings"][name] for name in ("dim", "min_count", "buckets")} == {
+        "dim": 4, "min_count": 3, "buckets": 700,
+    }  # fmt: skip
     files[1] = f"{folder}/none.jsonl"
     refused = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
