@@ -1,5 +1,7 @@
 import gzip
 import hashlib
+import random
+import zlib
 
 import pytest
 
@@ -116,6 +118,31 @@ def test_text_and_its_title(path, text, title):
     record = read(path, text.encode(), reader=read_text)
     assert record.document.title == title
     assert record.document.text == text.strip("\n").rstrip(" ").replace("  \n", "\n")
+
+
+NOISE = bytes(random.Random(1).choices(range(256), k=4_000))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + NOISE, "binary"),
+        (b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 8, "binary"),
+        (b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", "binary"),  # whose streams may all be text
+        (NOISE, "binary"),
+        (zlib.compress(BOOK.encode()), "binary"),
+        (bytes(1_000), "binary"),
+        (gzip.compress(NOISE), "binary"),
+        ("Größe, naïve café\n".encode("utf-16"), None),
+        ("日本語のテキスト\n".encode("utf-16-be") * 9, None),
+        ("Немного текста, и ещё немного.\n".encode("koi8-r") * 9, None),
+        (b"one page\x0canother \x1b[1mpage\x1b[0m\r\n" * 9 + b"\x1a", None),  # form feed, escapes, the end in DOS
+    ],
+)
+@pytest.mark.parametrize("reader", [read_text, read_gutenberg])
+def test_files_that_are_no_text_are_dropped(path, reader, data, reason):
+    record = read(path, data, reader=reader)
+    assert (record.reason, record.document is None) == (reason, reason is not None)
 
 
 def test_real_books(shared):
