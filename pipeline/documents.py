@@ -133,7 +133,7 @@ def read_documents(
         edits = read_edits(space.upstream["filter"], task) if "text" in columns else None
     start = 0
     with storage.open_read(path) as stream:
-        file = pq.ParquetFile(stream)
+        file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
         for batch in file.iter_batches(_batch_rows(file, space.batch_bytes), columns=["id", *columns]):
             end = start + batch.num_rows
             if ids is not None and not ids.slice(start, batch.num_rows).combine_chunks().equals(batch["id"]):
@@ -155,8 +155,8 @@ def _batch_rows(file: pq.ParquetFile, batch_bytes: int) -> int:
 def verdicts(
     ids: pa.Array,
     alive: npt.NDArray[np.bool_],
-    reasons: Sequence[Sequence[str]],
-    evidence: Sequence[str | None],
+    reasons: pa.ListArray | Sequence[Sequence[str]],
+    evidence: pa.StringArray | Sequence[str | None],
     edits: pa.Array | None = None,
 ) -> pa.RecordBatch:
     """Rows of a verdict table.
@@ -168,15 +168,20 @@ def verdicts(
         evidence: For each row that is alive.
         edits: Of all rows, where the recipe has edits.
     """
-    outcome = [ABSENT] * len(alive)
-    all_reasons: list[Sequence[str]] = [()] * len(alive)
-    all_evidence: list[str | None] = [None] * len(alive)
-    for entered, row in enumerate(np.flatnonzero(alive)):
-        outcome[row] = DROPPED if reasons[entered] else KEPT
-        all_reasons[row], all_evidence[row] = reasons[entered], evidence[entered]
-    first = [reasons[0] if reasons else None for reasons in all_reasons]
-    values = [ids, outcome, first, all_reasons, all_evidence]
-    columns = [pa.array(column, field.type) for column, field in zip(values, VERDICT_SCHEMA, strict=True)]
+    reasons, evidence = _as_array(reasons, pa.list_(pa.string())), _as_array(evidence, pa.string())
+    names = reasons.flatten()
+    counts = np.zeros(len(alive), np.int32)
+    counts[alive] = pc.list_value_length(reasons).to_numpy()
+    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
+    is_dropped = counts > 0
+    outcomes = pa.array([ABSENT, KEPT, DROPPED]).take(pa.array(alive.astype(np.int8) + is_dropped))
+    first = names.take(pa.array(offsets[:-1], mask=~is_dropped))
+    said = evidence.take(pa.array(np.cumsum(alive) - 1, mask=~alive))
+    columns = [ids, outcomes, first, pa.ListArray.from_arrays(pa.array(offsets), names), said]
     if edits is None:
         return pa.RecordBatch.from_arrays(columns, schema=VERDICT_SCHEMA)
     return pa.RecordBatch.from_arrays([*columns, edits], schema=EDITED_VERDICT_SCHEMA)
+
+
+def _as_array(values: pa.Array | Sequence[Any], kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)

@@ -28,6 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 MIB = 1 << 20
 ROWS_PER_GROUP = 1024
 BYTES_PER_GROUP = 64 * MIB
+BYTES_PER_LIST_ITEM = 32  # a span with its kind
 
 
 @dataclass(frozen=True)
@@ -356,9 +357,12 @@ class ParquetShardWriter:
 
 
 def _row_bytes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Bytes of each row's strings and binaries: all that can be large."""
+    """Bytes of each row's strings, binaries and lists, these by a flat rate: all that can be large."""
     total = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
             total += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        elif pa.types.is_list(column.type):
+            lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+            total += lengths.astype(np.int64) * BYTES_PER_LIST_ITEM
     return total

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
 
+from beam_jobs import filter_documents
 from beam_jobs.filter_documents import Decision, FilterDocuments, decide_batch, decide_shard, decision_of
 from beam_jobs.measure_signals import signals_schema
 from filters.bounds import Bound, OneOf
@@ -162,6 +164,54 @@ def test_evidence_is_the_measurement() -> None:
         "num_words=123456789",
         "language=None; language_score=None; num_words=0; mean_word_length=None; alphabetic_word_fraction=None",
     ]  # fmt: skip
+
+
+def test_a_batch_is_decided_as_its_documents_one_by_one() -> None:
+    rules = rules_of(recipe(), "massiveweb")
+    values = np.random.default_rng(0).uniform(
+        0, 2, (200, len(PUBLISHED))
+    )  # as low as half and as high as twice a bound
+    rows = [
+        sound(number, language=(None, "en", "de")[number % 3], **{
+            bound.name: float(factor) * (bound.low if bound.low is not None else bound.high or 0)
+            for bound, factor in zip(PUBLISHED, row, strict=True) if not bound.name.startswith("num_")
+        })
+        for number, row in enumerate(values)
+    ]  # fmt: skip
+    found = decide_batch(table(*rows), Decision(rules)).to_pylist()
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+    for row, of_row in zip(rows, found, strict=True):
+        failed = [rule.name for rule in rules if not keeps(rule, row[rule.name])]
+        assert of_row["reasons"] == failed
+        assert (of_row["evidence"] or "").count("=") == len(failed)
+        assert all(f"{name}={shown(row[name])}" in of_row["evidence"].split("; ") for name in failed)
+
+
+def keeps(rule: Bound | OneOf, value: Any) -> bool:
+    if isinstance(rule, OneOf):
+        return value in rule.values
+    return (rule.low is None or value >= rule.low) and (rule.high is None or value <= rule.high)
+
+
+def shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@pytest.mark.parametrize(("decision", "most"), [(Decision(()), 65_536), (Decision((), edited_by_c4=True), 8_192)])
+def test_rows_with_edits_are_read_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decision: Decision, most: int
+) -> None:
+    task, number = ShardTask("books", 0, 1), 70_000
+    ids = pa.array([number.to_bytes(16, "big") for number in range(number)], pa.binary(16))
+    edits = pa.array([[]] * number, signals_schema(c4=True).field("c4_edits").type)
+    write_table(tmp_path, f"signals/{task.file('signals')}", pa.table({"id": ids, "c4_edits": edits}))
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        filter_documents, "decide_batch", lambda batch, by: sizes.append(batch.num_rows) or decide_batch(batch, by)
+    )
+    receipt = decide_shard(task, workspace(tmp_path, "filter"), {"books": decision})
+    assert receipt.counts.kept == number == sum(sizes)
+    assert max(sizes) == most
 
 
 def test_without_rules_all_are_kept() -> None:

@@ -53,6 +53,17 @@ def test_row_groups_end_at_the_row_that_fills_them(tmp_path: Path, monkeypatch: 
         assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 1]
 
 
+def test_lists_fill_a_row_group_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "BYTES_PER_GROUP", 4 * storage.BYTES_PER_LIST_ITEM)
+    data = pa.RecordBatch.from_pydict(
+        {"spans": pa.array([[1], [1, 2, 3], [], None, [1] * 9, [1]], pa.list_(pa.int32()))}
+    )
+    with storage.ParquetShardWriter(str(tmp_path), "a", data.schema, str(tmp_path / "s")) as writer:
+        writer.write(data)
+    file = pq.ParquetFile(tmp_path / "a")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 3, 1]
+
+
 def test_output_describes_the_file(tmp_path: Path) -> None:
     output = write(tmp_path, "sub/a.parquet", rows(3), 2)
     data = (tmp_path / "sub/a.parquet").read_bytes()
