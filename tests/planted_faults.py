@@ -61,7 +61,7 @@ def _bad_records() -> Iterator[tuple[str, bytes, str, str | None]]:
     yield "URL that is none", response(1, WARC_Target_URI="\x00" + "x" * 90_000), "kept", f"{SENTENCE} 1."
     for tag in (b"<div>", b"<b>", b"<table><tr><td>", b"<ul><li>", b"<blockquote>"):
         nested = b"<html><body>" + tag * 40_000 + html(1) + b"</body></html>"
-        yield f"deeply nested {tag.decode()}", response(1, body=nested), "engine", None
+        yield f"deeply nested {tag.decode()}", response(1, body=nested), "kept", f"{SENTENCE} 1."
     yield "body that grows", response(1, _head("Content-Encoding: gzip"), _bomb()), "http_body", None
     yield "body of noise", response(1, _head("Content-Encoding: gzip"), b"\0\1\2\3"), "http_body", None
     for name, head, body in _odd_letters():
