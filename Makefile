@@ -37,6 +37,7 @@ test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the lon
 
 bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
 	$(BIN)/python tests/benchmarks/bench_filters.py $(DOCUMENTS)
+	$(BIN)/python tests/benchmarks/bench_stage.py $(DOCUMENTS)
 	$(BIN)/python tests/benchmarks/bench_warc.py $(WARC)
 	$(BIN)/python tests/benchmarks/bench_extraction.py
 	$(BIN)/python tests/benchmarks/bench_language.py $(LANGID)

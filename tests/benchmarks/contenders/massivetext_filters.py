@@ -1,4 +1,4 @@
-"""Our kernels over an Arrow column. Arguments: DOCUMENTS.jsonl gopher|gopher+minhash|minhash|language."""
+"""Our kernels over an Arrow column. Arguments: DOCUMENTS.jsonl gopher|gopher+minhash|minhash|all|language."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pyarrow as pa
 from rounds import answer, size_of, texts_of
 
+from filters.c4 import c4_signals
 from filters.language import LanguageModel
 from filters.minhash import signatures
 from filters.quality import quality_signals
 from filters.repetition import repetition_signals
+from filters.rule_sets import SIGNALS
 from filters.text import scan
 from pipeline import assets
 
@@ -36,6 +38,13 @@ def minhash(texts: pa.Array) -> None:
     signatures(scan(texts), num_perm=200, ngram=13)
 
 
+def all_rules(texts: pa.Array) -> None:
+    """Every signal of the text itself: content, Gopher's, FineWeb's, and what C4 takes."""
+    scanned = scan(texts)
+    for measure in (*SIGNALS, c4_signals):
+        measure(scanned)
+
+
 def language() -> Callable[[pa.Array], object]:
     """Language id as the signals stage calls it."""
     return LanguageModel(assets.path("lid.176.ftz")).predict
@@ -46,7 +55,9 @@ def main() -> None:
     texts = texts_of(sys.argv[1])
     if sys.argv[2] == "language":
         texts = [text[:3_000] for text in texts]  # what is behind is not read
-    work = {"gopher": gopher, "gopher+minhash": gopher_and_minhash, "minhash": minhash}.get(sys.argv[2]) or language()
+    work = {"gopher": gopher, "gopher+minhash": gopher_and_minhash, "minhash": minhash, "all": all_rules}.get(
+        sys.argv[2]
+    ) or language()
     column, size = pa.array(texts, pa.large_string()), size_of(texts)
 
     def one_pass() -> int:
