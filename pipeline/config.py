@@ -109,7 +109,7 @@ class ExtractConfig(StageConfig):
     """Raw records to documents."""
 
     engine: Literal["blocks", "resiliparse", "trafilatura"] = "blocks"  # HTML to text; see filters.extraction
-    shard_input_bytes: Positive = 256_000_000  # raw bytes a shard reads
+    shard_input_bytes: Positive = 64_000_000  # raw bytes a shard reads; an archive of 1 GB gives 16 workers theirs
     max_record_bytes: Positive = 50_000_000  # longer records are failed, not read
     fix_mojibake: bool = False  # undo UTF-8 that was read as Latin-1, where that is certain; needs the extra "ftfy"
     licenses: tuple[str, ...] = (  # code is kept under one of these; the paper's eight

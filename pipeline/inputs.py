@@ -175,7 +175,8 @@ def _warn_of_uncut(part: InputConfig, pieces: Iterable[tuple[int, Piece]], step:
     if uncut and part.format not in INDEX_FORMATS:
         _logger.warning(
             "[[input]] %s: %d files cannot be cut and are read by one worker each, the longest is %s with %d bytes; "
-            "archives can be cut when they are compressed record by record, JSON lines when they are not compressed",
+            "archives can be cut when they are compressed record by record, JSON lines when they are not compressed, "
+            "Wikipedia's dumps when they are not compressed or are bzip2 of several streams (multistream)",
             part.subset,
             len(uncut),
             *reversed(max(uncut)),

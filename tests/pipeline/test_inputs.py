@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import json
@@ -290,6 +291,23 @@ def test_files_that_keep_one_worker_busy_are_named(tmp_path: Path, caplog: pytes
     (record,) = caplog.records
     assert "2 files cannot be cut" in record.getMessage()
     assert f"b.jsonl with {(tmp_path / 'b.jsonl').stat().st_size} bytes" in record.getMessage()
+
+
+def test_an_archive_of_a_gigabyte_gives_sixteen_workers_work(tmp_path: Path) -> None:
+    with (tmp_path / "a.jsonl").open("wb") as stream:
+        stream.truncate(1_000_000_000)  # which the disk doesn't hold
+    made = Recipe(input=(part(tmp_path),))
+    assert len(plan_shards(made, extract_inputs(made))) >= 16
+
+
+def test_a_dump_in_one_bzip2_stream_is_named_with_what_would_help(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.xml.bz2").write_bytes(bz2.compress(random.Random(0).randbytes(3000)))
+    made = recipe(part(tmp_path, "wikipedia", "*.bz2", format="wikipedia"))
+    plan_shards(made, extract_inputs(made))
+    assert "a.xml.bz2" in caplog.text
+    assert "multistream" in caplog.text
 
 
 # --- limits
