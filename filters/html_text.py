@@ -40,6 +40,7 @@ from filters.text import Bytes, Flags
 from filters.uncounted import uncounted
 
 MAX_INDENT: Final = 16  # list levels; keeps the text linear in the page
+_MAX_GROWTH: Final = 3  # bytes of text for one of the page: U+FFFD for one that is not UTF-8; "&nGt;" becomes six
 
 _START_ATTRIBUTE: Final = np.uint64(name_hash("start"))
 
@@ -73,7 +74,7 @@ def title(tree: HtmlTree) -> str:
     for node in np.flatnonzero(tree.tag == _TITLE):
         if tree.tag[tree.parent[node]] != _SVG and tree.last[node] == node + 2:
             start, stop = int(tree.start[node + 1]), int(tree.stop[node + 1])
-            out, state = np.empty(2 * (stop - start) + 8, np.uint8), _new_state()
+            out, state = np.empty(_MAX_GROWTH * (stop - start) + 8, np.uint8), _new_state()
             length = _render_line(tree.source, start, stop, references(), out, state)
             return out[:length].tobytes().decode("utf-8", "replace")
     return ""
@@ -95,7 +96,7 @@ def _room(tree: HtmlTree, blocks: HtmlBlocks, keep: Flags) -> int:
             for node in range(blocks.first_node[block], blocks.stop_node[block]):
                 room += 2 * MAX_INDENT + 2
                 if tree.block[node] == block:
-                    room += 2 * (tree.stop[node] - tree.start[node])  # "&nGt;" is six bytes of UTF-8
+                    room += _MAX_GROWTH * (tree.stop[node] - tree.start[node])
     return room
 
 

@@ -126,6 +126,13 @@ def test_bytes_that_are_not_utf8():
     assert text_of(b"<p>a\xff\xe2\x82b\xed\xa0\x80") == "a\ufffd\ufffd\ufffdb\ufffd\ufffd\ufffd"
 
 
+@pytest.mark.parametrize("byte", [b"\xc2", b"\xef", b"\xe1\x80"])
+def test_each_byte_that_is_not_utf8_has_room_for_its_three(byte):
+    spoilt = byte * (1_000_000 // len(byte))
+    assert text_of(b"<p>" + spoilt) == "\ufffd" * 1_000_000
+    assert title(parse(b"<title>" + spoilt + b"</title>")) == "\ufffd" * 1_000_000
+
+
 @pytest.mark.parametrize(
     "unit", ["<tr><td>a<td>b", "<td>a", "<ol><li>a", "<ol><li>a</ol>", "<li>a", "<br>a", "&amp;", "<p>a"]
 )
