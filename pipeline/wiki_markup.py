@@ -33,7 +33,7 @@ _GONE = "\0"  # stands where markup was that shows no text; no page can hold it
 _DROPPED_TAGS = frozenset({"ref", "table", "references", "gallery", "imagemap", "timeline", "score", "templatestyles"})
 _MAGIC_WORD = re.compile(r"__[A-Z]{3,30}__")
 _BULLET_BLANKS = re.compile(r"(?:(?<=\n)|^)( *•) *")
-_EMPTY_ITEM = re.compile(r"(?:(?<=\n)|^) *•[ ,;:./()]*(?:\n|$)")  # a template was all it held
+_EMPTY_ITEM = re.compile(r"(?:(?<=\n)|^) *•[ ,;:/()]*\.?(?:\n|$)")  # a template was all it held
 _CODE_TAGS = frozenset({"code", "pre", "source", "syntaxhighlight", "tt", "kbd", "samp", "nowiki"})
 # As markup that is gone leaves brackets and commas: "(, )", "(, born", "in , and". Others are the page's own.
 _EMPTY_BRACKETS = re.compile(r" ?(?:\((?:[ ,;:\u00a0\0]|&nbsp;)*\)|\uff08[ \uff0c\uff1b\uff1a\u3001\0]*\uff09)")

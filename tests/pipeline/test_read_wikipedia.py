@@ -153,7 +153,7 @@ def test_what_is_no_dump_does_not_raise(path, data, reasons):
         ("[[File:A.jpg|thumb|A [[caption]]]]text [[:Category:Shown]]", "text :Category:Shown"),
         ("[[Bestand:A.jpg|bijschrift]]text[[Categorie:B]]\n[[de:Anders]] [[zh-min-nan:X]]", "text"),
         ("[[wikt:word|a word]] of [[Star Trek: Voyager]]", "a word of Star Trek: Voyager"),
-        ("* one\n** two\n*{{empty}}\n# first\n: indented", "• one\n  • two\n first\n indented"),
+        ("* one\n** two\n*{{empty}}\n* {{empty}}.\n# first\n: indented", "• one\n  • two\n first\n indented"),
         ("x<br/>y __NOTOC__ <nowiki>[[z]]</nowiki> ({{lang|a}}, ) <math>a^2</math>", "x\ny  [[z]] <math>"),
         ("<gallery>\nA.jpg|caption\n</gallery>text", "text"),
     ],
