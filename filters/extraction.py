@@ -68,11 +68,10 @@ def read_page(html: bytes, charset: str | None = None, engine: Engine = "blocks"
     if engine == "resiliparse":
         text, title = resiliparse_text.extract(decode(html, charset, is_html=True))
         return Page(tidy(text), one_line(title) or None)
-    source = _to_utf8(html, charset)
-    tree = parse(source)
+    tree = parse(_to_utf8(html, charset))
     page_title = html_text.title(tree) or None
     if engine == "trafilatura":
-        return Page(tidy(trafilatura_text.extract(source.decode("utf-8"))), page_title)
+        return Page(tidy(trafilatura_text.extract(tree)), page_title)
     found = blocks(tree)
     return Page(html_text.render(tree, found, choose_blocks(tree, found)), page_title)
 

@@ -70,10 +70,26 @@ def test_slow_engine():
     assert read_page(b"<p>", engine="trafilatura") == Page("", None)
 
 
+def test_slow_engine_refuses_what_it_would_cut_or_take_long_for():
+    pytest.importorskip("trafilatura")
+
+    def text_of(depth, num_nodes=0):  # html, body and p are around the text, too
+        page = "<html><body>" + "<div>" * (depth - 3) + f"<p>{PARAGRAPH}</p>" + "<p>a b</p>" * (num_nodes // 2)
+        return read_page(page.encode(), engine="trafilatura").text
+
+    assert text_of(trafilatura_text.MAX_DEPTH) == PARAGRAPH
+    with pytest.raises(PageError, match="elements must be nested at most 250 deep; got 251"):
+        text_of(trafilatura_text.MAX_DEPTH + 1)
+    with pytest.raises(PageError, match="at most 250 deep"):
+        text_of(20_000)
+    with pytest.raises(PageError, match="at most 100000 elements and texts; got 100004"):
+        text_of(3, trafilatura_text.MAX_NODES)
+
+
 def test_slow_engine_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "trafilatura", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'massivetext\[trafilatura\]'"):
-        trafilatura_text.extract(PAGE)
+        read_page(PAGE.encode(), engine="trafilatura")
 
 
 @pytest.mark.parametrize(
