@@ -17,14 +17,23 @@ _PADDING = b"\0\r\n\t "  # what may follow the last compressed stream of a file
 
 
 class DamagedStreamError(Exception):
-    """A stream ends too early or does not decode; the message says where in the stored file."""
+    """A stream ends too early or does not decode; the message says where in the stored file.
+
+    Attributes:
+        start: First byte, in the stored file, of the compressed stream that is damaged; None when it isn't told.
+    """
+
+    def __init__(self, message: str, start: int | None = None) -> None:
+        super().__init__(message)
+        self.start = start
 
 
-def decompressed(stream: IO[bytes]) -> Iterator[bytes]:
+def decompressed(stream: IO[bytes], start: int = 0) -> Iterator[bytes]:
     """Read a file decompressed if it is gzip, bzip2, xz, Zstandard or LZ4 (one or several streams each).
 
     Args:
-        stream: A seekable binary file; it is read from its beginning.
+        stream: A seekable binary file.
+        start: The first byte to read, of a compressed stream unless it is 0.
 
     Yields:
         Non-empty pieces of about ``CHUNK`` bytes, so that a compression bomb costs time and no memory.
@@ -33,6 +42,7 @@ def decompressed(stream: IO[bytes]) -> Iterator[bytes]:
         DamagedStreamError: After all that could be read.
     """
     codec = codec_of(stream)
+    stream.seek(start)
     yield from as_stored(stream) if codec is None else _inflate(stream, codec.start)
 
 
@@ -48,13 +58,13 @@ def is_compressed(head: bytes) -> bool:
 
 
 def _inflate(stream: IO[bytes], start: Callable[[], Decompressor]) -> Iterator[bytes]:
-    data = stream.read(CHUNK)
-    consumed, state = 0, start()
+    begun = consumed = stream.tell()
+    data, state = stream.read(CHUNK), start()
     while True:
         try:
             piece = state.decompress(data, CHUNK)
         except DECODING_ERRORS as error:
-            raise DamagedStreamError(f"{error}, about byte {consumed} of the stored file") from error
+            raise DamagedStreamError(f"{error}, about byte {consumed} of the stored file", begun) from error
         consumed += len(data)
         if piece:
             yield piece
@@ -65,11 +75,13 @@ def _inflate(stream: IO[bytes], start: Callable[[], Decompressor]) -> Iterator[b
                 data = more.lstrip(_PADDING)
             if not data:
                 return
-            consumed, state = consumed - len(data), start()
+            begun = consumed = stream.tell() - len(data)
+            state = start()
         elif state.needs_input:
             data = stream.read(CHUNK)
             if not data:
-                raise DamagedStreamError(f"the stored file ends inside a compressed stream, at byte {consumed}")
+                message = f"the stored file ends inside a compressed stream, at byte {consumed}"
+                raise DamagedStreamError(message, begun)
 
 
 class Window:
@@ -79,6 +91,7 @@ class Window:
         data: What has been read and not dropped.
         position: Offset of ``data[0]`` in the stream.
         error: Why the stream ended too early; None when it did not, or has not ended.
+        damaged: The compressed stream in which it ended too early: its first byte in the stored file, if that is known.
     """
 
     def __init__(self, chunks: Iterator[bytes], position: int = 0) -> None:
@@ -87,6 +100,7 @@ class Window:
         self.data = bytearray()
         self.position = position
         self.error: str | None = None
+        self.damaged: int | None = None
 
     def grow(self) -> bool:
         """Read one more chunk; False at the end of the stream."""
@@ -97,7 +111,7 @@ class Window:
         except StopIteration:
             self._is_at_end = True
         except DamagedStreamError as error:
-            self._is_at_end, self.error = True, str(error)
+            self._is_at_end, self.error, self.damaged = True, str(error), error.start
         return not self._is_at_end
 
     def hold(self, size: int) -> bool:

@@ -68,7 +68,7 @@ def found_records(piece: Piece, max_record_bytes: int) -> Iterator[tuple[FoundRe
     num_bytes = size(piece.path)
     end = num_bytes if piece.end < 0 else piece.end
     with open_read(piece.path) as stream:
-        codec = codec_of(stream)
+        codec, file = codec_of(stream), None
         if codec is not None and codec.name in _MEMBER_KINDS:
             file = _member_file(stream, num_bytes, codec, max_record_bytes)
             if _is_member_a_record(file):
@@ -79,7 +79,7 @@ def found_records(piece: Piece, max_record_bytes: int) -> Iterator[tuple[FoundRe
         if codec is None:
             found_records = _plain_records(stream, piece.start, end, max_record_bytes)
         elif piece.start == 0:
-            found_records = RecordScanner(Window(decompressed(stream)), max_record_bytes)
+            found_records = _streamed_records(stream, file, max_record_bytes)
         yield from ((found, Place(found)) for found in found_records)
 
 
@@ -132,6 +132,24 @@ def _of_member(member: Member, max_record_bytes: int) -> Iterator[tuple[FoundRec
         if member.is_cut and found.problem is not None:
             found = found._replace(problem="too_long", detail=f"a member of more than {max_record_bytes} bytes")
         yield found, Place(found, member, index)
+
+
+def _streamed_records(stream: IO[bytes], file: MemberFile | None, max_record_bytes: int) -> Iterator[FoundRecord]:
+    """Records of a file read from its beginning; behind damage, those from the next member on that begins with one.
+
+    What could not be decompressed has no place: offsets count on from what could.
+    """
+    start, position, is_more = 0, 0, True
+    while is_more:
+        window, is_more = Window(decompressed(stream, start), position), False
+        for found in RecordScanner(window, max_record_bytes):
+            if file is not None and window.damaged is not None and found.problem == "truncated":
+                start = file.find_member(window.damaged + 1)
+                is_more = start < file.size
+                lost = f"{start - window.damaged} stored bytes from byte {window.damaged} on are lost"
+                found = found._replace(detail=f"{found.detail}; {lost}")
+            yield found
+        position = window.position
 
 
 def _plain_records(stream: IO[bytes], start: int, end: int, max_record_bytes: int) -> Iterable[FoundRecord]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import random
 import zlib
+from functools import partial
 from pathlib import Path
 
 import lz4.frame
@@ -189,6 +190,36 @@ def test_frames_of_the_longest_window_are_read(path: Path) -> None:
         frames.append(state.compress(record) + state.flush())
     assert zstandard.get_frame_parameters(frames[0]).window_size == 1 << 31
     assert outcomes(read(path, b"".join(frames))) == ["not_response"] + ["kept"] * 5
+
+
+CHECKED = {  # only gzip has a check sum unasked
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
+    "lz4": partial(lz4.frame.compress, content_checksum=True),
+}
+
+
+@pytest.mark.parametrize("codec", CHECKED)
+@pytest.mark.parametrize("damage", [slice(40, 48), slice(-6, -2), slice(0, 3)], ids=["content", "check sum", "magic"])
+def test_behind_a_damaged_member_of_many_records_the_next_is_read(path: Path, codec: str, damage: slice) -> None:
+    parts = [CHECKED[codec](b"".join(response(10 * part + one) for one in range(10))) for part in range(4)]
+    sound = read(path, b"".join(parts))
+    assert len(sound) == 40
+    broken = bytearray(parts[1])
+    broken[damage] = bytes(byte ^ 0xFF for byte in broken[damage])
+    data = parts[0] + bytes(broken) + parts[2] + parts[3]
+    records = read(path, data)
+    assert offset_kind(str(path), "warc") == "decompressed byte"
+    failed = [record for record in records if record.outcome == "failed"]
+    assert [record.reason for record in failed] == ["truncated"]
+    lost = f"; {len(broken)} stored bytes from byte {len(parts[0])} on are lost"
+    assert failed[0].error.endswith(lost)
+    urls = [record.url for record in records if record.document]
+    assert urls[:10] == [record.url for record in sound[:10]]
+    assert urls[-20:] == [record.url for record in sound[20:]]
+    offsets = [record.offset for record in records]
+    assert offsets == sorted(offsets)
+    assert len({record.offset for record in records if record.document}) == len(urls)
 
 
 def test_bombs_are_given_in_pieces() -> None:
