@@ -1,9 +1,9 @@
 """Public IP addresses in text; private, loopback, link-local, documentation and other special ones are none.
 
 An IPv4 address is four decimal numbers with dots between. So are version numbers and the headings of sections: what
-stands behind a word such as ``version`` or behind ``Name/`` is none, and one whose numbers are all below 32 (one in
-4,096 of all addresses) only where a word, a URL or a port says that it is one. An IPv6 address is written out in full,
-or shortened with ``::`` to three groups or more.
+stands behind a word such as ``version``, a name that ends so, or ``Name/`` is none, and one whose numbers are all below
+32 (one in 4,096 of all addresses) only where a word, a URL or a port says that it is one. An IPv6 address is written
+out in full, or shortened with ``::`` to three groups or more.
 
 Source of the special ranges: IANA's registries of special-purpose addresses (RFC 6890 and its updates).
 """
@@ -20,6 +20,8 @@ from filters.text import Bytes
 
 _DOT, _SLASH, _HYPHEN, _COLON = (ord(mark) for mark in "./-:")
 _SMALL: Final = 32
+_MAX_GAP: Final = 5  # bytes between a word and the address that it tells of, as in JSON: "host": "
+_VERSION: Final = np.frombuffer(b"version", np.uint8)
 _VERSION_WORDS: Final = hash_words(
     "version versions ver v release releases build firmware kernel driver update patch revision rev section sections "
     "sec chapter table figure fig appendix clause article paragraph para rule level item step oid"
@@ -78,15 +80,29 @@ def _public_ipv4_end(data: Bytes, position: int, start: int, end: int) -> int:
     is_in_url = byte_at(data, position - 1, start, end) == _SLASH
     if is_in_url and byte_at(data, position - 2, start, end) != _SLASH:  # Name/1.2.3.4
         return position
-    word, word_end = word_before(data, position, start, 3, 16)
+    word, word_end = word_before(data, position, start, _MAX_GAP, 16)
     word_hash = hash_word(data, word, word_end)
-    if is_one_of(word_hash, _VERSION_WORDS):
+    if is_one_of(word_hash, _VERSION_WORDS) or _follows_version(data, position, start):
         return position
     if max(address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255) >= _SMALL:
         return stop
     has_port = following == _COLON and is_in(data, stop + 1, start, end, DIGIT)
     is_told = is_in_url or has_port or is_one_of(word_hash, _ADDRESS_WORDS) or (address == _RESOLVERS).any()
     return stop if is_told else position
+
+
+@njit(cache=True, nogil=True)
+def _follows_version(data: Bytes, position: int, start: int) -> bool:
+    """Whether a name that ends in ``version`` stands before, as ``FileVersion`` and ``file_version`` do."""
+    end = position
+    while end > start and position - end <= _MAX_GAP and not is_in(data, end - 1, start, end, WORD):
+        end -= 1
+    if position - end > _MAX_GAP or end - start < len(_VERSION):
+        return False
+    is_equal = True
+    for i in range(len(_VERSION)):
+        is_equal &= data[end - len(_VERSION) + i] | 0x20 == _VERSION[i]
+    return is_equal
 
 
 @njit(cache=True, nogil=True)

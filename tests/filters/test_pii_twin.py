@@ -122,8 +122,8 @@ def ip_address(s: str, p: int) -> Span | None:
         return None
     if before == "/" and not s[:p].endswith("//"):
         return None
-    word = last_word(s, p, 3, 16)[1].lower()
-    if word in VERSION_WORDS:
+    word = last_word(s, p, 5, 16)[1].lower()
+    if word in VERSION_WORDS or re.search(r"(?i)version[^A-Za-z0-9_]{0,5}\Z", s[:p]):
         return None
     is_told = word in ADDRESS_WORDS or before == "/" or re.compile(":[0-9]").match(s, four.end())
     is_small = max(map(int, four[0].split("."))) < 32 and four[0] not in ("8.8.8.8", "8.8.4.4", "9.9.9.9")
@@ -255,7 +255,8 @@ TOKENS = [
     "800", "12345", "93", "184", "216", *" -./:()+,@_x%=\n", " ", ".", "-", ") ", " (", " - ", "//", "::", ":", "\xa0",
     "\u2013", "€", "£", "é", "a", "b", "B", "com", "org", ".co.uk", "The", "2001", "2a00", "2606", "db8", "ffff", "Tel",
     "tel: ",
-    "call us at ", "phone ", "number ", "dial", "Buchungshotline", "version ", "v", "ip ", "host", "section", "from ",
+    "call us at ", "phone ", "number ", "dial", "Buchungshotline", "version ", '_Version": "', "aversion", "v", "ip ",
+    "host", "section", "from ",
     "me@post.org", "8.8.8.8", "93.184.216.34", "10.0.0.1", "5.6.7.8", "2606:4700:4700::1111", "+44 20 7946 0958",
     "(212) 555-0123", "212-555-0123", "01 23 45 67 89", "xn--p1ai", "http://", "mailto:",
 ]  # fmt: skip
