@@ -154,7 +154,8 @@ class SignalsConfig(StageConfig):
     language_paragraphs: bool = False  # also measure language_paragraph_fraction; see filters.language
     # name -> model: the signal classifier_<name>, for [filter.bounds]
     classifiers: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ClassifierConfig] = {}
-    c4: bool = False  # measure C4's rules and find what they take from the text (0.2 kB a document), for [filter] rules
+    # measure C4's rules and find what they take from the text (0.2 kB a document); true where [filter] rules has "c4"
+    c4: bool = False
     c4_terminal_marks: bool = True  # C4's lines must end in one; False keeps those that do not, as FineWeb does
     pii: bool = False  # find e-mail addresses, public IP addresses and phone numbers, for [filter] redact
 
@@ -177,6 +178,7 @@ class FilterConfig(StageConfig):
     # sets of filters.rule_sets, all of which must hold
     rules: tuple[Literal["gopher", "refinedweb", "c4", "fineweb"], ...] = ("gopher",)
     languages: tuple[str, ...] = ("en",)
+    subset_languages: dict[str, tuple[str, ...]] = {}  # subset -> its own, in place of languages
     min_language_score: Fraction | None = None  # None = MIN_LANGUAGE_SCORES; Gopher states no tool and no threshold
     language_scores: dict[str, Fraction] = {}  # subset -> its own, in place of min_language_score
     bounds: dict[str, BoundConfig] = {}  # signal -> range, in place of the published one; holds without its set, too
@@ -334,6 +336,12 @@ class Recipe(StageConfig):
     apply: ApplyConfig = ApplyConfig()
 
     @model_validator(mode="after")
+    def _measures_what_decides(self) -> Recipe:
+        if "c4" in self.filter.rules and not self.signals.c4:  # frozen, but nobody has it yet
+            object.__setattr__(self, "signals", self.signals.model_copy(update={"c4": True}))
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.signatures.num_perm % self.dedup.bands:
             raise ValueError(
@@ -342,8 +350,6 @@ class Recipe(StageConfig):
             )
         if self.filter.redact and not self.signals.pii:
             raise ValueError("[filter] redact needs the spans that [signals] pii = true finds; it is false")
-        if "c4" in self.filter.rules and not self.signals.c4:
-            raise ValueError('[filter] rules has "c4", which needs what [signals] c4 = true measures; it is false')
         if any(part.from_crawl for part in self.input) and not self.crawl.seeds:
             raise ValueError("an [[input]] has from_crawl = true, but [crawl] names no seeds")
         for where, names in self._named_subsets():
@@ -355,9 +361,14 @@ class Recipe(StageConfig):
     def _named_subsets(self) -> Iterator[tuple[str, Sequence[str]]]:
         for rule in ApplyConfig.model_fields:
             yield f"[apply] {rule}", getattr(self.apply, rule) or ()
+        yield "[filter] subset_languages", tuple(self.filter.subset_languages)
         yield "[filter] language_scores", tuple(self.filter.language_scores)
         yield "[mixture] weights", tuple(self.mixture.weights)
         yield "[dedup] source_priority", self.dedup.source_priority
+
+    def languages(self, subset: str) -> tuple[str, ...]:
+        """The languages that are kept in ``subset``."""
+        return self.filter.subset_languages.get(subset, self.filter.languages)
 
     def min_language_score(self, subset: str) -> float:
         """The least score with which a document of ``subset`` counts as one of its language."""

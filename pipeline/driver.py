@@ -125,7 +125,11 @@ class Driver:
         if not chosen:
             raise RecipeError(f"--only {only}: the recipe has no such stage; it has {[p.name for p in self.planned]}")
         if missing := [read.name for read in chosen[0].reads if read.name in stale]:
-            raise RecipeError(f"--only {only} reads {', '.join(missing)}, not finished or not up to date; run it first")
+            for_c4 = only == "filter" and "signals" in missing and "c4" in self._recipe.filter.rules
+            why = ' ("c4" among [filter] rules has signals of its own)' if for_c4 else ""
+            raise RecipeError(
+                f"--only {only} reads {', '.join(missing)}, not finished or not up to date{why}; run it first"
+            )
         return chosen
 
     def stale(self) -> set[str]:

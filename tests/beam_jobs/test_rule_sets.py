@@ -21,7 +21,7 @@ from filters.bounds import Bound
 from filters.rule_sets import RULE_SETS, SIGNALS, TABLES
 from filters.signals import ratio_or_null
 from pipeline import filter_rules
-from pipeline.config import FilterConfig, InputConfig, Recipe, SignalsConfig
+from pipeline.config import FilterConfig, InputConfig, Recipe, RecipeError, SignalsConfig
 from pipeline.filter_rules import rules_of
 from pipeline.stages import plan
 
@@ -82,11 +82,35 @@ def test_apply_turns_a_set_on_and_off_by_subset() -> None:
     assert decision_of(made, "books") == Decision(C4, edited_by_c4=True)
 
 
-def test_an_unknown_set_and_c4_without_its_signals_are_refused() -> None:
+def test_an_unknown_set_is_refused() -> None:
     with pytest.raises(ValidationError, match="'gopher', 'refinedweb', 'c4' or 'fineweb'"):
         recipe("gofer")
-    with pytest.raises(ValidationError, match=r"rules has \"c4\", which needs what \[signals\] c4 = true measures"):
-        recipe("c4", signals={"c4": False})
+
+
+def test_c4_among_the_rules_is_measured_without_being_asked_for(tmp_path: Path) -> None:
+    made = recipe("gopher", "c4", "fineweb", signals={})
+    assert made.signals.c4
+    assert Recipe.model_validate(made.model_dump(mode="json")) == made
+    assert not recipe("gopher", "fineweb", signals={}).signals.c4
+    write_lines(tmp_path / "a.jsonl", [article(1)])
+
+    def planned(rules: tuple[str, ...], **signals: bool) -> dict[str, str]:
+        return {
+            one.name: one.digest for one in plan(run_recipe(tmp_path, signals=signals, filter={"rules": rules}), "/o")
+        }
+
+    assert planned(("gopher", "c4")) == planned(("gopher", "c4"), c4=True)
+    assert planned(("gopher",))["signals"] != planned(("gopher", "c4"))["signals"]
+    assert planned(("gopher",), c4=True)["signals"] == planned(("gopher", "c4"))["signals"]
+
+
+def test_only_filter_with_c4_asks_for_the_signals_first(tmp_path: Path) -> None:
+    write_lines(tmp_path / "in" / "a.jsonl", [article(1)])
+    made = run_recipe(tmp_path / "in", filter={"rules": ("c4",)})
+    with pytest.raises(
+        RecipeError, match=r'reads signals, .*\("c4" among \[filter\] rules has signals of its own\); run it'
+    ):
+        driver(made, tmp_path / "out").run("filter")
 
 
 def test_other_rules_leave_the_signals_as_they_are(tmp_path: Path) -> None:
