@@ -42,8 +42,11 @@ def _check_stores(recipe: Recipe) -> None:
 
 def _check_languages(recipe: Recipe) -> None:
     known = _known_languages(recipe)
-    if unknown := sorted(set(recipe.filter.languages) - set(known)):
-        raise RecipeError(f"[filter] languages has unknown ones {unknown}; known: {', '.join(sorted(known))}")
+    named = {"languages": recipe.filter.languages}
+    named |= {f"subset_languages, {subset}:": own for subset, own in recipe.filter.subset_languages.items()}
+    for where, languages in named.items():
+        if unknown := sorted(set(languages) - set(known)):
+            raise RecipeError(f"[filter] {where} has unknown ones {unknown}; known: {', '.join(sorted(known))}")
 
 
 def _known_languages(recipe: Recipe) -> tuple[str, ...]:

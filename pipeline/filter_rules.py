@@ -32,7 +32,7 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
         raise RecipeError(f"[filter.bounds] {error}") from error
     rules: list[Rule] = []
     if recipe.apply.applies("language", subset):
-        rules.append(OneOf("language", recipe.filter.languages))
+        rules.append(OneOf("language", recipe.languages(subset)))
         rules.append(Bound("language_score", low=recipe.min_language_score(subset)))
         rules += [changed[LANGUAGE_PARAGRAPHS]] if LANGUAGE_PARAGRAPHS in changed else []
     if recipe.apply.applies("classifiers", subset):

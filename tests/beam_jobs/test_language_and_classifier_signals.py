@@ -12,7 +12,7 @@ from job_workspace import GERMAN, article, files_of, ids_of, language_model, row
 
 from beam_jobs.filter_documents import Decision, decide_batch
 from beam_jobs.measure_signals import measure_shard, signals_of, signals_schema
-from filters.bounds import Bound
+from filters.bounds import Bound, OneOf
 from pipeline.config import ClassifierConfig, InputConfig, Recipe, RecipeError, SignalsConfig
 from pipeline.config_checks import check
 from pipeline.filter_rules import rules_of
@@ -108,6 +108,12 @@ def test_a_subset_has_its_own_bound_on_the_languages_score() -> None:
     assert [changed.min_language_score(subset) for subset in ("news", "books")] == [0.8, 0.5]
 
 
+def test_a_subset_has_its_own_languages() -> None:
+    made = recipe(filter={"languages": ("en", "de"), "subset_languages": {"books": ("fr",)}})
+    assert OneOf("language", ("fr",)) in rules_of(made, "books")
+    assert OneOf("language", ("en", "de")) in rules_of(made, "news")
+
+
 def test_each_engine_has_a_bound_that_suits_its_score() -> None:
     made = recipe(signals={"language_engine": "heliport"})
     assert Bound("language_score", low=0.5) in rules_of(made, "news")
@@ -148,6 +154,10 @@ def test_bounds_on_signals_that_are_asked_for(tmp_path: Path, classifier: str, m
             r"\[filter\] languages has unknown ones \['eng'\]; known: af, als, am",
         ),
         (
+            {"filter": {"subset_languages": {"news": ("fr", "french")}}},
+            r"\[filter\] subset_languages, news: has unknown ones \['french'\]; known: af, als, am",
+        ),
+        (
             {"filter": {"languages": ("hr",)}, "signals": {"language_engine": "heliport"}},
             r"unknown ones \['hr'\]; known",
         ),
@@ -175,6 +185,7 @@ def test_a_label_that_the_classifier_has_not_is_refused(classifier: str, model_p
         ("signals.classifiers.q.modle=a.bin", "unknown key signals.classifiers.q.modle; known here: label, model"),
         ("filter.language_scores.news=1.5", r"filter\.language_scores\.news"),
         ("filter.language_scores.other=0.5", r"\[filter\] language_scores names unknown subsets \['other'\]"),
+        ("filter.subset_languages.other=['fr']", r"\[filter\] subset_languages names unknown subsets \['other'\]"),
         ("filter.bounds.num_words.lo=1", "unknown key filter.bounds.num_words.lo; known here: high, low"),
     ],
 )
