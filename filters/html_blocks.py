@@ -2,8 +2,9 @@
 
 A block is a maximal run of inline content in one block-level element: it ends where a block-level element starts or
 ends, at an ``hr``, and at two ``br`` with nothing but white space between. Text that the page does not show (scripts,
-styles, the head, templates, text fields, drawings, what stands in for a video) is in no block. Whether style sheets
-show an element is not asked.
+styles, the head, templates, text fields, drawings, what stands in for a video) is in no block; nor are the readings of
+ruby, which would be read as part of the word, and the second of a formula's two copies. Whether style sheets show an
+element is not asked.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from numba import njit
 
 from filters import html_tags
 from filters.html_stack import MAX_DEPTH, Indexes
-from filters.html_tags import FLAGS, TEXT, tag_of
-from filters.html_tokens import is_space
+from filters.html_tags import FLAGS, TEXT, hash_lower, name_hash, tags_of
+from filters.html_tokens import is_space, next_attribute
 from filters.html_tree import HtmlTree
 from filters.text import Bytes
 
 LINE, PARAGRAPH = 1, 2  # values of HtmlBlocks.gap
 
-_BR = tag_of("br")
+_BR, _MATH, _SPAN = tags_of("br math span")
+_ARIA_HIDDEN, _TRUE = np.uint64(name_hash("aria-hidden")), np.uint64(name_hash("true"))
 
 
 class HtmlBlocks(NamedTuple):
@@ -90,7 +92,7 @@ def _find_blocks(
     num_open, num_lists, num_preformatted = 0, 0, 0
     num_blocks, is_open = 0, False  # is_open: the next text belongs to the last block
     run_start, num_br, wanted_gap = -1, 0, PARAGRAPH
-    node = 0
+    node, formula = 0, -1  # formula: the last one
     while node < len(tree.tag):
         tag = np.int64(tree.tag[node])
         while num_open and node >= tree.last[open_blocks[num_open - 1]]:
@@ -113,7 +115,7 @@ def _find_blocks(
                 tree.block[node] = num_blocks - 1
                 stop_node[num_blocks - 1] = node + 1
                 num_br = 0
-        elif flags & html_tags.SKIPPED:
+        elif flags & html_tags.SKIPPED or (tag == _SPAN and formula >= 0 and _repeats(tree, node, formula)):
             node = tree.last[node]
             continue
         elif flags & html_tags.BLOCK:
@@ -129,8 +131,24 @@ def _find_blocks(
                 wanted_gap, is_open, run_start = PARAGRAPH, False, -1
         elif run_start < 0:
             run_start = node
+        formula = node if tag == _MATH else formula
         node += 1
     return num_blocks
+
+
+@njit(cache=True, nogil=True)
+def _repeats(tree: HtmlTree, node: int, formula: int) -> bool:
+    """Whether an element shows the formula right before it once more: KaTeX writes it as MathML, then for the eye."""
+    copy = tree.parent[formula]
+    if tree.last[copy] != node or tree.parent[copy] != tree.parent[node]:
+        return False
+    position = tree.start[node]
+    while True:
+        name, name_stop, value, value_stop, position = next_attribute(tree.source, position, tree.stop[node])
+        if name < 0:
+            return False
+        if hash_lower(tree.source, name, name_stop) == _ARIA_HIDDEN:
+            return bool(hash_lower(tree.source, value, value_stop) == _TRUE)
 
 
 @njit(cache=True, nogil=True)

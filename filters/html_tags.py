@@ -50,6 +50,7 @@ CELL: Final = 1 << 17
 PREFORMATTED: Final = 1 << 18
 TABLE_SCOPE: Final = 1 << 19  # end tags of table parts don't reach across it
 ROW_GROUP: Final = 1 << 20
+REPLACED: Final = 1 << 21  # shown as a box among the words, so that it parts them
 
 _MEMBERS: Final = {
     VOID: "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr",
@@ -82,12 +83,13 @@ _MEMBERS: Final = {
     MARGIN: """address article aside blockquote body dialog dir dl fieldset figure footer form h1 h2 h3 h4 h5 h6 header
         hr listing main menu nav ol p plaintext pre section table ul xmp""",
     LIST: "dir menu ol ul",
-    SKIPPED: """annotation annotation-xml audio canvas datalist head iframe noembed noframes script style svg template
-        textarea title video""",
+    SKIPPED: """annotation annotation-xml audio canvas datalist head iframe noembed noframes rp rt rtc script style svg
+        template textarea title video""",
     CELL: "td th",
     PREFORMATTED: "listing plaintext pre xmp",
     TABLE_SCOPE: "html table template",
     ROW_GROUP: "tbody tfoot thead",
+    REPLACED: "audio canvas embed iframe image img input keygen svg textarea video",
 }  # fmt: skip
 
 _TABLE_SIZE = 1024  # about seven times the names: most are found at the first look

@@ -39,6 +39,18 @@ def found(html):
         ("<p>&nbsp;</p>\u00a0<p>&#160; </p>", []),
         ("<p>&nbsp;a</p>", [("p", "&nbsp;a")]),
         ("<template><p>a</template><p>b", [("p", "b")]),
+        ("<p><ruby>子<rp>(</rp><rt>こ</rt><rp>)</rp></ruby>ども", [("p", "子ども")]),
+        ("<p><ruby>東<rt>とう<rb>京<rt>きょう</ruby>へ<p>行く", [("p", "東京へ"), ("p", "行く")]),  # implied ends
+        ("<p><ruby>漢<rtc>a<rt>かん</rtc></ruby>字<p><ruby>字<rt>じ<p>文", [("p", "漢字"), ("p", "字"), ("p", "文")]),
+        # KaTeX: the formula as MathML, and once more for the eye; other hidden elements stay.
+        (
+            "a<span><span><math>x<annotation>y</annotation></math></span><span ARIA-HIDDEN=True>x</span></span>c",
+            [("body", "axc")],
+        ),
+        ("<span><math>x</math></span><span aria-hidden=false>y</span>", [("body", "xy")]),
+        ("<span><math>x</math></span> <span aria-hidden=true>y</span>", [("body", "x y")]),
+        ("<b><span><math>x</math></span></b><span aria-hidden=true>y</span>", [("body", "xy")]),
+        ("<span>x</span><span aria-hidden=true>y</span>", [("body", "xy")]),
         ("<pre>a<p>b</pre><br>c<br><br>d", [("pre", "a"), ("p", "b"), ("body", "c"), ("body", "d")]),
     ],
 )
