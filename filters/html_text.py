@@ -3,7 +3,7 @@
 Paragraphs and headings are parted by a blank line, other blocks by a line end; list items start with ``•`` or their
 number and are indented by two spaces a level; the cells of a table's row are parted by tabs; ``br`` ends a line; in
 ``pre`` spaces and line ends are the page's own; everywhere else a run of white space is one space. Links, emphasis and
-pictures leave nothing but their text.
+pictures leave nothing but their text, and a space where a picture alone parts two words (``html_parting``).
 
 A row is one line as long as its cells are one block each. Where they hold several paragraphs, the table is a means of
 layout, and they come one after the other.
@@ -18,6 +18,7 @@ from numba import njit
 
 from filters.html_blocks import LINE, HtmlBlocks
 from filters.html_entities import References, references
+from filters.html_parting import is_parted
 from filters.html_stack import MAX_DEPTH, Numbers
 from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
 from filters.html_tokens import next_attribute
@@ -262,8 +263,12 @@ def _write_block(
     tree: HtmlTree, blocks: HtmlBlocks, block: int, in_row: bool, table: References, out: Bytes, state: Numbers
 ) -> None:
     """Write a block's texts and line ends; in a row, a ``br`` is a space."""
+    before = -1
     for node in range(blocks.first_node[block], blocks.stop_node[block]):
         if tree.block[node] == block:
+            if before >= 0 and not state[IS_PRE] and is_parted(tree, before, node):
+                state[BLANKS] = 1
+            before = node
             has_references = tree.tag[tree.parent[node]] not in (_XMP, _PLAINTEXT)
             write_text(tree.source, tree.start[node], tree.stop[node], table, out, state, has_references)
         elif tree.tag[node] == _BR:

@@ -38,7 +38,15 @@ def text_of(page, keep=None):
         ("a&nbsp;&nbsp; \u2003b\u00a0", "a b"),
         ("a\u2028b\x0bc&#13;d", "a b c d"),
         ("<p>a</p> \u00a0 <p>b", "a\n\nb"),
-        ("a<wbr>b<img alt=x>c", "abc"),
+        ("a<wbr>b<!-- --><x>c</x>d", "abcd"),
+        # Words that only an element parts.
+        ("Name<img alt=x>Value <b>c:</b><input>1", "Name Value c: 1"),
+        ("a<svg><text>b</text></svg>c<textarea>d</textarea>é<iframe></iframe>f", "a c é f"),
+        ("<x-par>a.</x-par><x-par>b</x-par>c<x-d></x-d>d", "a. b c d"),
+        ("<x-a><b>a</b></x-a><i>b</i><x-a>!</x-a>", "a b!"),
+        ("<x>a</x><y data-a>b</y>", "ab"),  # no custom elements
+        ("a<svg></svg>. (<img>b) 漢<img>字&<img>c", "a. (b) 漢字&c"),
+        ("a<br><img>b<table><tr><td>c<img>d<td>e</table><pre>f<img>g</pre>", "a\nb\n\nc d\te\n\nfg"),
         ("<button>a</button><select><option>b<option>c</select>", "a\nb\nc"),
         # Characters.
         ("a &lt;b&gt; &amp;amp; &copy &hearts; &#8364; &#x80; &bogus;", "a <b> &amp; © ♥ € € &bogus;"),
@@ -134,7 +142,8 @@ def test_each_byte_that_is_not_utf8_has_room_for_its_three(byte):
 
 
 @pytest.mark.parametrize(
-    "unit", ["<tr><td>a<td>b", "<td>a", "<ol><li>a", "<ol><li>a</ol>", "<li>a", "<br>a", "&amp;", "<p>a"]
+    "unit",
+    ["<tr><td>a<td>b", "<td>a", "<ol><li>a", "<ol><li>a</ol>", "<li>a", "<br>a", "&amp;", "<p>a", "<img>a", "<x-a>b"],
 )
 def test_a_megabyte_of_anything_takes_linear_time(unit):
     page = "<ol><table>" + unit * (1_000_000 // len(unit))
@@ -160,6 +169,8 @@ NAMES = [
     "dd",
     "h1",
     "xmp",
+    "img",
+    "x-a",
 ]
 PIECES = st.sampled_from(
     [f"<{name}>" for name in NAMES]
