@@ -32,7 +32,6 @@ from numba import njit
 from filters.bounds import Bound
 from filters.c4_lines import (
     BLANK,
-    C4_EDIT_KINDS,
     CITATION,
     FEW_WORDS,
     JAVASCRIPT,
@@ -41,11 +40,12 @@ from filters.c4_lines import (
     POLICY,
     Edits,
     Line,
+    kind_names,
     read_line,
     take,
 )
 from filters.signals import count_or_null
-from filters.text import NEWLINE, Bytes, Flags, Positions, TextScan
+from filters.text import NEWLINE, Bytes, Flags, Places, Positions, TextScan
 from filters.unicode_tables import unicode_tables
 
 C4_BOUNDS: Final = (
@@ -140,8 +140,7 @@ class _Pages(NamedTuple):
 
 
 def _as_lists(edits: Edits, offsets: npt.NDArray[np.int32], valid: Flags) -> pa.Array:
-    kinds = pa.array(C4_EDIT_KINDS, pa.string()).take(pa.array(edits.kinds))
-    columns = [pa.array(edits.starts), pa.array(edits.stops), kinds]
+    columns = [pa.array(edits.starts), pa.array(edits.stops), kind_names(edits.kinds)]
     values = pa.StructArray.from_arrays(columns, fields=list(C4_EDITS_TYPE.value_type))
     mask = None if valid.all() else pa.array(~valid)
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=C4_EDITS_TYPE, mask=mask)
@@ -153,10 +152,10 @@ def _read_documents(
     doc_offsets: Positions,
     valid: Flags,
     line_offsets: Positions,
-    line_starts: Positions,
-    line_ends: Positions,
-    line_words: Positions,
-    word_chars: npt.NDArray[np.int32],
+    line_starts: Places,
+    line_ends: Places,
+    line_words: Places,
+    word_chars: Places,
     properties: npt.NDArray[np.uint8],
     terminal_marks: bool,
 ) -> tuple[Edits, _Pages]:

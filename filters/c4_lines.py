@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from numba import njit
 
 from filters.text import Bytes, decode
@@ -24,6 +25,8 @@ C4_EDIT_KINDS: Final = (
 
 BLANK, LONG_WORD, NO_TERMINAL_MARK, FEW_WORDS, JAVASCRIPT, POLICY, CITATION = range(len(C4_EDIT_KINDS))
 _LOREM_IPSUM: Final = len(C4_EDIT_KINDS)
+_KIND_BYTES: Final = np.array([list(kind.encode().ljust(19)) for kind in C4_EDIT_KINDS], np.uint8)
+_KIND_SIZES: Final = np.array([len(kind) for kind in C4_EDIT_KINDS])
 
 # Phrase, where in it stands the rare letter by which it is found, and what it means.
 _PHRASES: Final = (
@@ -89,6 +92,33 @@ class Line(NamedTuple):
     curly_brackets: int
     lorem_ipsum: int
     citations: int
+
+
+def kind_names(kinds: npt.NDArray[np.int8]) -> pa.Array:
+    """Name the kinds of edits in a string array, without the room to spare that Arrow's ``take`` leaves.
+
+    Raises:
+        ValueError: The names are 2 GiB or larger, as those of more than 1e8 edits are.
+    """
+    offsets = np.empty(len(kinds) + 1, np.int32)
+    return pa.StringArray.from_buffers(len(kinds), pa.py_buffer(offsets), pa.py_buffer(_write_names(kinds, offsets)))
+
+
+@njit(cache=True, nogil=True)
+def _write_names(kinds: npt.NDArray[np.int8], offsets: npt.NDArray[np.int32]) -> Bytes:
+    size = 0
+    for kind in kinds:
+        size += _KIND_SIZES[kind]
+    if size >= 2**31:
+        raise ValueError("the names of the edits must be smaller than 2 GiB together; measure fewer documents at once")
+    names, size = np.empty(size, np.uint8), 0
+    for edit, kind in enumerate(kinds):
+        offsets[edit] = size
+        for byte in _KIND_BYTES[kind, : _KIND_SIZES[kind]]:
+            names[size] = byte
+            size += 1
+    offsets[len(kinds)] = size
+    return names
 
 
 @njit(cache=True, nogil=True)

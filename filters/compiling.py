@@ -18,8 +18,9 @@ from filters.html_blocks import blocks
 from filters.html_tags import tag_of
 from filters.html_text import render
 from filters.html_tree import HtmlTree, _parse, parse
+from filters.ngrams import repeated_ngrams
 from filters.quality import quality_signals
-from filters.repetition import _repeated_ngrams, repetition_signals
+from filters.repetition import repetition_signals
 from filters.text import scan
 
 _PAGE: Final = b"<p>text"
@@ -49,7 +50,7 @@ def text_rules() -> None:
 
 
 # what is to be compiled -> the kernel that is done last
-_LAST: Final = {html_text: _parse, html_classifier: choose_by_model, text_rules: _repeated_ngrams}
+_LAST: Final = {html_text: _parse, html_classifier: choose_by_model, text_rules: repeated_ngrams}
 
 
 def is_compiled(what: Any) -> bool:

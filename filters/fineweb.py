@@ -31,7 +31,7 @@ from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import ratio_or_null
-from filters.text import NEWLINE, Bytes, Flags, Positions, TextScan, decode
+from filters.text import NEWLINE, Bytes, Flags, Places, Positions, TextScan, decode
 
 # The paper drops what is on an edge ("<= 0.12", ">= 0.1", ">= 0.67"), the code keeps it; a Bound keeps it.
 # duplicate_line_char_fraction is Gopher's signal, with 0.2; datatrove has 0.01, a tenth of the paper's bound.
@@ -107,10 +107,10 @@ _END_MARKS: Final = _end_marks()
 def _measure_lines(
     data: Bytes,
     line_offsets: Positions,
-    line_words: Positions,
-    line_chars: Positions,
-    word_starts: Positions,
-    word_ends: Positions,
+    line_words: Places,
+    line_chars: Places,
+    word_starts: Places,
+    word_ends: Places,
     end_marks: npt.NDArray[np.int64],
 ) -> tuple[Positions, Positions]:
     """Each document's numbers of lines that end in a mark, and of short ones."""

@@ -118,7 +118,8 @@ def paragraph_language_fraction(
         float64 [n], 0 to 1: characters of the paragraphs whose language is the document's, of the characters of all its
         paragraphs; null where the document's language is.
     """
-    lines = clean_spans(scan.data, scan.paragraph_starts, scan.paragraph_ends, max_chars)
+    starts, ends = scan.paragraph_starts.astype(np.int64), scan.paragraph_ends.astype(np.int64)
+    lines = clean_spans(scan.data, starts, ends, max_chars)
     found, _ = detector.identify(lines)
     rows = np.repeat(np.arange(scan.num_documents), np.diff(scan.paragraph_offsets))
     codes = pa.chunked_array([languages, found]).dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy()

@@ -51,7 +51,7 @@ def shingles(scan: TextScan, ngram: int) -> Shingles:
         ValueError: ``ngram`` is below 1.
     """
     _check_ngram(ngram)
-    words = np.flatnonzero(scan.shingle_hashes).astype(np.int64)
+    words = np.flatnonzero(scan.shingle_hashes).astype(np.int64, copy=False)
     word_offsets = np.searchsorted(words, scan.word_offsets).astype(np.int64)
     counts = np.maximum(np.diff(word_offsets) - (ngram - 1), 0)
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
@@ -85,8 +85,7 @@ def signatures(
         raise ValueError(f"num_perm must be at least 1; got {num_perm}")
     grams = shingles(scan, ngram)
     multipliers, addends = _permutations(num_perm, seed)
-    keys = (grams.hashes >> np.uint64(32)).astype(np.uint32)
-    signed: NDArray[np.uint32] = _sign(keys, grams.offsets, multipliers, addends)
+    signed: NDArray[np.uint32] = _sign(grams.hashes, grams.offsets, multipliers, addends)
     return signed, np.diff(grams.offsets) > 0
 
 
@@ -229,14 +228,14 @@ def _hash_ngrams(
 
 @njit(cache=True, nogil=True)
 def _sign(
-    keys: NDArray[np.uint32], offsets: NDArray[np.int64], multipliers: NDArray[np.uint32], addends: NDArray[np.uint32]
+    hashes: NDArray[np.uint64], offsets: NDArray[np.int64], multipliers: NDArray[np.uint32], addends: NDArray[np.uint32]
 ) -> NDArray[np.uint32]:
     """Minima per document and permutation; the innermost loop is one that LLVM vectorises over shingles."""
     num_docs, num_perm = len(offsets) - 1, len(multipliers)
     out = np.full((num_docs, num_perm), EMPTY_SLOT, dtype=np.uint32)
     for doc in range(num_docs):
         for start in range(offsets[doc], offsets[doc + 1], _BLOCK):
-            block = keys[start : min(start + _BLOCK, offsets[doc + 1])]
+            block = (hashes[start : min(start + _BLOCK, offsets[doc + 1])] >> np.uint64(32)).astype(np.uint32)
             for perm in range(num_perm):
                 out[doc, perm] = min(out[doc, perm], _smallest(block, multipliers[perm], addends[perm]))
     return out
@@ -267,8 +266,8 @@ def _hash_bands(signatures: NDArray[np.uint32], bands: int) -> NDArray[np.uint64
 @njit(cache=True, nogil=True)
 def _join_words(
     data: NDArray[np.uint8],
-    word_starts: NDArray[np.int64],
-    word_ends: NDArray[np.int64],
+    word_starts: NDArray[np.int32],
+    word_ends: NDArray[np.int32],
     word_offsets: NDArray[np.int64],
     max_bytes: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

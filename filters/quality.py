@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import count_or_null, ratio_or_null
-from filters.text import BLOCK_BYTES, Bytes, Flags, Positions, TextScan, decode
+from filters.text import BLOCK_BYTES, Bytes, Flags, Places, Positions, TextScan, decode
 from filters.unaligned import LANES, between, low_bytes, read_bytes, trailing_zeros
 from filters.uncounted import uncounted
 
@@ -103,9 +102,9 @@ _STOP_WORDS: Final = tuple(np.uint64(int.from_bytes(word.encode(), "little")) fo
 def _measure_words(
     data: Bytes,
     word_offsets: Positions,
-    word_starts: Positions,
-    word_ends: Positions,
-    word_chars: npt.NDArray[np.int32],
+    word_starts: Places,
+    word_ends: Places,
+    word_chars: Places,
     word_is_alphabetic: Flags,
 ) -> tuple[Positions, Positions, Positions]:
     """Each document's sum of word lengths, number of words with a letter, and number of different stop words."""
@@ -181,7 +180,7 @@ def _skip_to_symbol(data: Bytes, position: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _measure_lines(
-    data: Bytes, line_offsets: Positions, line_words: Positions, word_starts: Positions, word_ends: Positions
+    data: Bytes, line_offsets: Positions, line_words: Places, word_starts: Places, word_ends: Places
 ) -> tuple[Positions, Positions]:
     """Each document's numbers of lines whose first word starts with a bullet, and whose last ends with an ellipsis."""
     data = uncounted(data)

@@ -16,6 +16,7 @@ REPLACEMENT: Final = 0xFFFD
 Bytes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int32]  # positions and numbers within one batch of less than 2 GiB
 Positions = npt.NDArray[np.int64]
 
 

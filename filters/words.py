@@ -16,7 +16,7 @@ from filters.hashing import BLOCK_BYTES, hash_bytes, hash_taken, no_bytes, take_
 from filters.unaligned import LANES, between, load, low_bytes, read_bytes, trailing_zeros
 from filters.uncounted import uncounted
 from filters.unicode_tables import ALPHABETIC, PUNCTUATION, WHITE_SPACE
-from filters.utf8 import Bytes, Flags, Hashes, Positions, decode, encode
+from filters.utf8 import Bytes, Flags, Hashes, Places, Positions, decode, encode
 
 Properties = npt.NDArray[np.uint8]
 CodePoints = npt.NDArray[np.int32]
@@ -25,9 +25,9 @@ CodePoints = npt.NDArray[np.int32]
 class Words(NamedTuple):
     """The word arrays of a TextScan, in its order."""
 
-    starts: Positions
-    ends: Positions
-    chars: npt.NDArray[np.int32]
+    starts: Places
+    ends: Places
+    chars: Places
     is_alphabetic: Flags
     hashes: Hashes
     shingle_hashes: Hashes
@@ -35,7 +35,7 @@ class Words(NamedTuple):
     @classmethod
     def empty(cls, size: int) -> Words:
         """Memory for ``size`` words."""
-        kinds = (np.int64, np.int64, np.int32, np.bool_, np.uint64, np.uint64)
+        kinds = (np.int32, np.int32, np.int32, np.bool_, np.uint64, np.uint64)
         return cls._make(np.empty(size, kind) for kind in kinds)
 
     def first(self, size: int) -> Words:
