@@ -18,10 +18,10 @@ from numba import njit
 
 from filters.html_blocks import LINE, HtmlBlocks
 from filters.html_entities import References, references
+from filters.html_numbers import item_number
 from filters.html_parting import is_parted
 from filters.html_stack import MAX_DEPTH, Numbers
-from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, hash_lower, name_hash, tags_of
-from filters.html_tokens import next_attribute
+from filters.html_tags import CELL, FLAGS, LIST, PREFORMATTED, tags_of
 from filters.html_tree import HtmlTree
 from filters.html_writer import (
     BLANKS,
@@ -42,8 +42,6 @@ from filters.uncounted import uncounted
 
 MAX_INDENT: Final = 16  # list levels; keeps the text linear in the page
 _MAX_GROWTH: Final = 3  # bytes of text for one of the page: U+FFFD for one that is not UTF-8; "&nGt;" becomes six
-
-_START_ATTRIBUTE: Final = np.uint64(name_hash("start"))
 
 _BR, _LI, _OL, _PLAINTEXT, _SVG, _TITLE, _TR, _XMP = tags_of("br li ol plaintext svg title tr xmp")
 
@@ -220,42 +218,9 @@ def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> b
     while list_node >= 0 and not FLAGS[tree.tag[list_node]] & LIST:
         list_node = tree.parent[list_node]
     is_numbered = list_node >= 0 and tree.tag[list_node] == _OL
-    state[PREFIX] = _number(tree, list_node, item, memory) if is_numbered else BULLET_PREFIX
+    state[PREFIX] = item_number(tree, list_node, item, memory) if is_numbered else BULLET_PREFIX
     state[_ITEM] = item
     return (list_node >= 0 and state[_PREVIOUS] > list_node) or (outer >= 0 and tree.last[outer] > item)
-
-
-@njit(cache=True, nogil=True)
-def _number(tree: HtmlTree, list_node: int, item: int, memory: Numbers) -> int:
-    """An item's number in its ordered list.
-
-    ``memory`` is int64 [3, MAX_DEPTH]: for the last list of each depth its node, the child where counting stands, and
-    the number there. So each child is counted once.
-    """
-    level = tree.depth[list_node]
-    if memory[0, level] != list_node:
-        first = _first_number(tree.source, tree.start[list_node], tree.stop[list_node])
-        memory[0, level], memory[1, level], memory[2, level] = list_node, list_node + 1, first - 1
-    while memory[1, level] <= item:
-        memory[2, level] += tree.tag[memory[1, level]] == _LI
-        memory[1, level] = tree.last[memory[1, level]]
-    return max(0, memory[2, level])
-
-
-@njit(cache=True, nogil=True)
-def _first_number(source: Bytes, position: int, stop: int) -> int:
-    """The ``start`` attribute of a list, 1 where it has none that is a number of at most nine digits."""
-    while True:
-        name_start, name_stop, value, value_stop, position = next_attribute(source, position, stop)
-        if name_start < 0:
-            return 1
-        if hash_lower(source, name_start, name_stop) == _START_ATTRIBUTE and 0 < value_stop - value < 10:
-            number = 0
-            for i in range(value, value_stop):
-                if not 0x30 <= source[i] <= 0x39:
-                    return 1
-                number = 10 * number + source[i] - 0x30
-            return number
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from filters.html_rules import end_element, in_foreign, open_body, start_element, stays_foreign
+from filters.html_end_rules import end_element
+from filters.html_rules import in_foreign, open_body, start_element, stays_foreign
 from filters.html_source import page_bytes
 from filters.html_stack import (
     BLOCK,
