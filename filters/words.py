@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters import reused
 from filters.hashing import BLOCK_BYTES, hash_bytes, hash_taken, no_bytes, take_bytes
 from filters.unaligned import LANES, between, load, low_bytes, read_bytes, trailing_zeros
 from filters.uncounted import uncounted
@@ -36,7 +37,7 @@ class Words(NamedTuple):
     def empty(cls, size: int) -> Words:
         """Memory for ``size`` words."""
         kinds = (np.int32, np.int32, np.int32, np.bool_, np.uint64, np.uint64)
-        return cls._make(np.empty(size, kind) for kind in kinds)
+        return cls._make(reused.empty(size, kind) for kind in kinds)
 
     def first(self, size: int) -> Words:
         """The first ``size`` words."""

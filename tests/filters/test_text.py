@@ -153,3 +153,10 @@ def test_other_types_are_refused() -> None:
 def test_arrays_share_memory_with_the_input() -> None:
     texts = pa.array(["some words"])
     assert scan(texts).data.ctypes.data == texts.buffers()[2].address
+
+
+def test_texts_of_2_gib_together_are_refused() -> None:
+    offsets, data = np.array([0, 2**30, 2**31], np.int64), np.empty(2**31, np.uint8)  # memory that nobody touches
+    texts = pa.Array.from_buffers(pa.large_string(), 2, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    with pytest.raises(ValueError, match="smaller than 2 GiB together"):
+        scan(texts)
