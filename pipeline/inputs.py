@@ -21,6 +21,7 @@ from pipeline.warc_index import INDEX_FORMATS
 
 InputFile = Mapping[str, Any]  # path (relative), full_path, bytes, fingerprint
 _logger = logging.getLogger(__name__)
+_LONG_BYTES = 64_000_000  # what one worker reads in seconds is no news, however small the shards
 _WILDCARD = re.compile(r"[*?\[]")
 
 
@@ -171,7 +172,8 @@ def _cut(part: InputConfig, file: InputFile, recipe: Recipe, index: IndexPlan) -
 
 def _warn_of_uncut(part: InputConfig, pieces: Iterable[tuple[int, Piece]], step: int) -> None:
     """Say which files keep one worker busy for long: those of a format that cannot be cut."""
-    uncut = [(length, piece.source) for length, piece in pieces if piece.end < 0 and piece.start == 0 and length > step]
+    long = max(step, _LONG_BYTES)
+    uncut = [(length, piece.source) for length, piece in pieces if piece.end < 0 and piece.start == 0 and length > long]
     if uncut and part.format not in INDEX_FORMATS:
         _logger.warning(
             "[[input]] %s: %d files cannot be cut and are read by one worker each, the longest is %s with %d bytes; "

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import inputs
 from pipeline.config import DecontaminateConfig, ExtractConfig, InputConfig, Recipe, RecipeError
 from pipeline.inputs import crawl_inputs, evaluation_inputs, extract_inputs, find_files, plan_shards
 from pipeline.manifest import ShardTask
@@ -282,8 +283,11 @@ def test_what_cannot_be_cut_is_one_piece(tmp_path: Path) -> None:
     ] == [[("a.jsonl", 0, -1)], [("b.jsonl", 0, -1)]]
 
 
-def test_files_that_keep_one_worker_busy_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name, size in (("a", 500), ("b", 3000), ("c", 2000)):
+def test_files_that_keep_one_worker_busy_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "_LONG_BYTES", 1000)
+    for name, size in (("a", 800), ("b", 3000), ("c", 2000)):
         (tmp_path / f"{name}.jsonl").write_bytes(gzip.compress(random.Random(0).randbytes(size)))
     (tmp_path / "d.jsonl").write_bytes(lines(300))
     made = recipe(part(tmp_path))
