@@ -305,8 +305,9 @@ def test_an_archive_of_a_gigabyte_gives_sixteen_workers_work(tmp_path: Path) -> 
 
 
 def test_a_dump_in_one_bzip2_stream_is_named_with_what_would_help(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(inputs, "_LONG_BYTES", 1000)
     (tmp_path / "a.xml.bz2").write_bytes(bz2.compress(random.Random(0).randbytes(3000)))
     made = recipe(part(tmp_path, "wikipedia", "*.bz2", format="wikipedia"))
     plan_shards(made, extract_inputs(made))
