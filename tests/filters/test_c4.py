@@ -1,16 +1,14 @@
 import gzip
-import itertools
 import json
 import re
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from real_texts import real_texts
 
 from filters.bounds import Bound, decide
 from filters.c4 import C4_BOUNDS, C4_EDITS_TYPE, c4_signals
@@ -233,7 +231,7 @@ def test_bytes_that_are_not_utf_8_do_no_harm() -> None:
 
 
 def test_signals_equal_their_twin_on_real_text(shared: Path) -> None:
-    texts = real_texts(shared)
+    texts = list(real_texts(shared))
     assert measured(texts) == [twin(text) for text in texts]
     assert measured(texts, terminal_marks=False) == [twin(text, terminal_marks=False) for text in texts]
 
@@ -244,23 +242,6 @@ def test_c4_s_own_documents_lose_nothing(shared: Path) -> None:
             signals = c4_signals(scan(pa.array([json.loads(row)["text"] for row in stream])))
         assert signals.num_rows == 10
         assert signals["c4_edits"].to_pylist() == decide(signals, C4_BOUNDS).to_pylist() == [[]] * 10
-
-
-def real_texts(shared: Path) -> list[str | None]:
-    """Of every subset."""
-    texts: list[str | None] = []
-    with gzip.open(shared / "langid" / "udhr.tsv.gz", "rt", encoding="utf-8") as stream:  # some 370 languages
-        texts += ["\n".join(row.split("\t", 1)[1].strip("\n") for row in itertools.islice(stream, 3000))]
-    for name in ("news/web-articles-wcxb-dev.jsonl.gz", "c4/c4-sample.01.json.gz"):
-        with gzip.open(shared / name, "rt", encoding="utf-8") as stream:
-            texts += [json.loads(row)["text"] for row in itertools.islice(stream, 300)]
-    with gzip.open(shared / "books" / "pg1232.txt.gz", "rt", encoding="utf-8", errors="replace") as stream:
-        texts.append(stream.read())
-    with tarfile.open(shared / "code" / "DaveGamble__cJSON.tar.gz") as archive:
-        sources = [archive.extractfile(member) for member in archive if member.name.endswith((".c", ".md"))][:20]
-        texts += [source.read().decode(errors="replace") for source in sources if source]
-    bench = pq.read_table(shared / "bench" / "documents.parquet", columns=["text"])["text"]
-    return [*texts, *bench[:1000].to_pylist()]
 
 
 def test_the_published_bounds() -> None:

@@ -1,15 +1,12 @@
-import gzip
-import itertools
-import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_texts import real_texts
 
 from filters.bounds import Bound, decide
 from filters.fineweb import END_QUOTATION_MARKS, FINEWEB_BOUNDS, SENTENCE_TERMINAL, fineweb_signals
@@ -117,18 +114,7 @@ def test_a_slice_has_the_signals_of_its_rows(texts: list[str | None], data: st.D
 
 
 def test_signals_equal_their_twin_on_real_text(shared: Path) -> None:
-    with gzip.open(shared / "langid" / "udhr.tsv.gz", "rt", encoding="utf-8") as stream:  # some 370 languages
-        rows = [row.rstrip("\n").split("\t", 1) for row in stream]
-    texts = [
-        "\n".join(text for _, text in itertools.islice(group, 8))
-        for _, group in itertools.groupby(rows, key=lambda row: row[0])
-    ]
-    for name in ("news/web-articles-wcxb-dev.jsonl.gz", "c4/c4-sample.01.json.gz"):
-        with gzip.open(shared / name, "rt", encoding="utf-8") as stream:
-            texts += [json.loads(row)["text"] for row in itertools.islice(stream, 500)]
-    for book in sorted((shared / "books").glob("pg1*.txt.gz"))[:2]:
-        texts.append(gzip.decompress(book.read_bytes()).decode(errors="replace"))
-    texts += pq.read_table(shared / "bench" / "documents.parquet", columns=["text"])["text"][:500].to_pylist()
+    texts = list(real_texts(shared))
     assert signals_of(texts) == [twin(text) for text in texts]
 
 

@@ -3,6 +3,7 @@ import random
 import re
 from itertools import chain
 from math import sqrt
+from pathlib import Path
 from types import SimpleNamespace
 
 import datasketch
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from real_texts import real_texts
+from scan_twin import twin_shingle_hash, twin_words
 
 from filters import minhash
 from filters.text import scan
@@ -116,6 +119,16 @@ def test_an_empty_batch_has_no_rows() -> None:
 def test_signatures_agree_with_the_slow_twin(docs, ngram, seed) -> None:
     signed, _ = minhash.signatures(fake_scan(docs), num_perm=5, ngram=ngram, seed=seed)
     assert signed.tolist() == [slow_signature(doc, 5, ngram, seed) for doc in docs]
+
+
+def test_real_text_agrees_with_the_slow_twins(shared: Path) -> None:
+    texts = [text[:1_000] for text in real_texts(shared)]
+    words = [[word for _, word in twin_words(text)] for text in texts]
+    scanned = scan(pa.array(texts))
+    signed, _ = minhash.signatures(scanned, num_perm=3)
+    assert signed.tolist() == [slow_signature([*map(twin_shingle_hash, of_text)], 3, 13, 0) for of_text in words]
+    expected = [hashlib.blake2b(" ".join(of_text).encode(), digest_size=16).digest() for of_text in words]
+    assert [bytes(row) for row in minhash.exact_hashes(scanned)] == expected
 
 
 @pytest.mark.parametrize("num_shingles", [minhash._BLOCK - 1, minhash._BLOCK, 2 * minhash._BLOCK + 1])

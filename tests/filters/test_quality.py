@@ -1,6 +1,3 @@
-import gzip
-import itertools
-import json
 import re
 from pathlib import Path
 
@@ -8,6 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_texts import real_texts
 
 from filters.bounds import Bound, decide
 from filters.quality import BULLETS, QUALITY_BOUNDS, STOP_WORDS, quality_signals
@@ -129,14 +127,7 @@ def test_signals_equal_their_twin_on_generated_text(texts: list[str | None]) -> 
 
 
 def test_signals_equal_their_twin_on_real_text(shared: Path) -> None:
-    with gzip.open(shared / "langid" / "udhr.tsv.gz", "rt", encoding="utf-8") as stream:  # some 370 languages
-        rows = [row.rstrip("\n").split("\t", 1) for row in stream]
-    texts = [
-        "\n".join(text for _, text in itertools.islice(group, 8))
-        for _, group in itertools.groupby(rows, key=lambda row: row[0])
-    ]
-    with gzip.open(shared / "news" / "web-articles-wcxb-dev.jsonl.gz", "rt", encoding="utf-8") as stream:
-        texts += [json.loads(row)["text"] for row in stream]
+    texts = list(real_texts(shared))
     assert signals_of(texts) == [twin(text) for text in texts]
 
 
