@@ -35,6 +35,8 @@ RECIPE = """
 subset = "massiveweb"
 format = "parquet"
 paths = ["documents-*.parquet"]
+[extract]
+shard_input_bytes = 1_000_000
 """
 
 
@@ -42,7 +44,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("documents", nargs="?", default=str(DEFAULT), help="Parquet file with a column named text")
-    parser.add_argument("--copies", type=int, default=8, help="how many times it is read, a file each")
+    parser.add_argument("--copies", type=int, default=24, help="how many times it is read, a shard each")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of the second run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -64,11 +66,11 @@ def main() -> None:
         print(_whole(stages, sum(parts.values()), size, documents))
 
 
-def _run(folder: Path, stage: str, workers: int, *settings: str) -> dict[str, Any]:
+def _run(folder: Path, stage: str, workers: int) -> dict[str, Any]:
     """Run one stage anew, as a user would; gives its entry in run.json."""
     shutil.rmtree(folder / "out" / stage, ignore_errors=True)
     command = [sys.executable, "-m", "pipeline.cli", "run", str(folder / "recipe.toml"), "--out", str(folder / "out")]
-    words = [*command, "--only", stage, "--workers", str(workers), *settings]
+    words = [*command, "--only", stage, "--workers", str(workers)]
     subprocess.run(words, check=True, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL)
     entry: dict[str, Any] = json.loads((folder / "out" / "run.json").read_text())["stages"][stage]
     return entry
