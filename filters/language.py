@@ -43,7 +43,9 @@ class LanguageDetector(ABC):
 
         Args:
             texts: string or large_string [n], nulls allowed.
-            max_chars: Characters of the cleaned text that are read.
+            max_chars: Characters of the cleaned text that are read. Of 7,107 longer documents, most of them technical,
+                the whole text gives 9 another label than 3,000 characters do, and puts 209 on the other side of a score
+                of 0.65 (``make bench``).
 
         Returns:
             Labels as string [n], such as ``en`` or ``pt``, and the detector's scores as float32 [n] in (0, 1], null

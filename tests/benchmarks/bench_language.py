@@ -22,6 +22,7 @@ from pathlib import Path
 import fasttext
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from language_metrics import OTHER_CODES, Item, accuracy_by_language, english_at, joined, macro_accuracy
 
@@ -59,8 +60,27 @@ def main() -> None:
     _print_agreement(path, detectors["fasttext"], [text for rows in sets.values() for _, text in rows])
     texts = {"75 languages": [text.encode()[:DOCUMENT_BYTES].decode("utf-8", "ignore") for _, text in documents]}
     if arguments.documents:
-        texts["of the file"] = _cut(pq.read_table(arguments.documents, columns=["text"])["text"].to_pylist())
+        real = pq.read_table(arguments.documents, columns=["text"])["text"].to_pylist()
+        _print_loss(detectors["fasttext"], real)
+        texts["of the file"] = _cut(real)
     _print_speed(path, detectors, texts)
+
+
+def _print_loss(detector: LanguageDetector, texts: Sequence[str]) -> None:
+    """What reading the beginning of a document only changes."""
+    long = pa.array([text for text in texts if len(text) > MAX_CHARS], pa.large_string())
+    (labels, scores), (all_labels, all_scores) = (detector.predict(long, n) for n in (MAX_CHARS, 100_000_000))
+    bound = MIN_LANGUAGE_SCORES["fasttext"]
+    english, all_english = (
+        pc.and_(pc.equal(label, "en"), pc.greater_equal(score, bound)).fill_null(False)
+        for label, score in ((labels, scores), (all_labels, all_scores))
+    )
+    others = len(long) - pc.sum(pc.equal(labels, all_labels)).as_py()
+    decided = pc.sum(pc.xor(english, all_english)).as_py()
+    print(
+        f"\n{MAX_CHARS:,} characters against the whole of {len(long):,} longer documents: {others} other labels, "
+        f"{decided} decided otherwise (English from {bound})."
+    )
 
 
 def _rows(path: Path) -> Rows:
