@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 import zipfile
 from pathlib import Path
 
@@ -180,7 +179,5 @@ def test_text_that_is_not_parsed(body: str, text: str) -> None:
 
 
 def test_time_of_what_is_no_element_is_linear() -> None:
-    """By a thousand times: a name of 200,000 letters took minutes, one of 2,000 some milliseconds."""
-    started = time.process_time()
-    assert page_text(b"<p>x</p><" + b"a" * 40_000 + b" " + b"/" * 40_000 + b"<p>y</p>").startswith("x")
-    assert time.process_time() - started < 5
+    """Quadratic, as it was, this would take half an hour and end in the timeout of all tests."""
+    assert page_text(b"<p>x</p><" + b"a" * 400_000 + b" " + b"/" * 400_000 + b"<p>y</p>").startswith("x")
