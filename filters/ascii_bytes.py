@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from filters.text import FNV_BASIS, Bytes, Hashes, hash_end, hash_step
+from filters.hashing import FNV_BASIS, hash_end, hash_step
+from filters.utf8 import Bytes, Hashes
 
 DIGIT: Final = 1
 LETTER: Final = 2

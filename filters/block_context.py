@@ -12,7 +12,7 @@ from filters.block_elements import CONTROL, HIDDEN, NAV, PARAGRAPH, Elements
 from filters.block_groups import count_equals, first_of_equals
 from filters.block_surroundings import Ints, Surroundings
 from filters.block_text import CHARS, CJK, COMMAS, LINK_WORDS, SENTENCE_ENDS, WORDS, BlockText
-from filters.text import hash_end, hash_step
+from filters.hashing import hash_end, hash_step
 
 Weights = npt.NDArray[np.int8]
 

@@ -9,11 +9,12 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.block_surroundings import Surroundings
+from filters.hashing import FNV_BASIS, FNV_PRIME, hash_end, hash_step
 from filters.html_tags import TAGS, hash_lower, name_hash
 from filters.html_tokens import next_attribute
 from filters.html_words import next_word
-from filters.text import FNV_BASIS, FNV_PRIME, Bytes, hash_end, hash_step
 from filters.unaligned import read_bytes
+from filters.utf8 import Bytes
 
 WORD_BITS: Final = 13  # of a word's hash: 8,192 different weights
 MAX_WORDS: Final = 24  # of an element; what follows is not looked at

@@ -33,8 +33,8 @@ from filters.block_names import (
 )
 from filters.block_surroundings import Ints, Surroundings
 from filters.block_text import BlockText
+from filters.hashing import hash_end, hash_step
 from filters.html_tags import TAGS
-from filters.text import hash_end, hash_step
 
 _H1, _ARTICLE, _P, _LI, _TR = (TAGS.index(name) for name in ("h1", "article", "p", "li", "tr"))
 _TOKEN_MEAN, _IN_TITLE, _OF_TITLE = (NAMES.index(name) for name in ("token_mean", "in_title", "of_title"))

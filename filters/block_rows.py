@@ -20,7 +20,7 @@ from filters.block_surroundings import Surroundings
 from filters.block_text import TOKEN_BITS, BlockText, tokens_of
 from filters.html_tags import TAGS, TEXT
 from filters.html_tree import HtmlTree
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 _H1, _H6, _TITLE = TAGS.index("h1"), TAGS.index("h6"), TAGS.index("title")
 _PLACE: Final = 6  # of a block in its ancestor, among the eight rows of a level

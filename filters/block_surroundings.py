@@ -10,7 +10,7 @@ from numba import njit
 
 from filters.html_blocks import HtmlBlocks
 from filters.html_tree import HtmlTree
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 Ints = npt.NDArray[np.int32]
 

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.hashing import FNV_BASIS, hash_end, hash_step
 from filters.html_tags import TAGS, TEXT
 from filters.html_tree import HtmlTree
 from filters.html_words import ZEROS, digit_flags, hash_block, letter_flags, lower_case, num_first, num_flags
-from filters.text import FNV_BASIS, Bytes, hash_end, hash_step
 from filters.unaligned import read_bytes
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes
 
 Counts = npt.NDArray[np.int32]
 

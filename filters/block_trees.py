@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from filters.text import Bytes
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes
 
 NUM_LEVELS: Final = 6
 LEAF_SCALE: Final = 1 << 12  # a score of 4,096 is a log-odds of 1

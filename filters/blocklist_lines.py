@@ -12,7 +12,7 @@ import numpy as np
 from ada_url import URL
 from numba import njit
 
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 _HASH, _BANG, _AT, _BAR, _CARET, _STAR, _DOT, _SLASH, _COLON, _BRACKET = (ord(mark) for mark in "#!@|^*./:[")
 _SPACE: Final = 0x20

@@ -25,7 +25,8 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.blocklist_lines import address_in, in_ascii
-from filters.text import FNV_BASIS, NEWLINE, Bytes, Hashes, hash_end, hash_step
+from filters.hashing import FNV_BASIS, hash_end, hash_step
+from filters.utf8 import NEWLINE, Bytes, Hashes
 
 MAX_CATEGORIES: Final = 255
 

@@ -45,8 +45,9 @@ from filters.c4_lines import (
     take,
 )
 from filters.signals import count_or_null
-from filters.text import NEWLINE, Bytes, Flags, Places, Positions, TextScan
+from filters.text import TextScan
 from filters.unicode_tables import unicode_tables
+from filters.utf8 import NEWLINE, Bytes, Flags, Places, Positions
 
 C4_BOUNDS: Final = (
     Bound("num_retained_sentences", low=3),

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from filters.text import Bytes, decode
 from filters.unicode_tables import WHITE_SPACE
+from filters.utf8 import Bytes, decode
 
 # What an edit takes away: a line, for the first of these that is so, or a marker in a line that stays.
 C4_EDIT_KINDS: Final = (

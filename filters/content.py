@@ -20,9 +20,11 @@ import pyarrow as pa
 from numba import njit
 
 from filters.bounds import Bound
+from filters.hashing import FNV_BASIS, hash_end, hash_step
 from filters.signals import count_or_null, ratio_or_null
-from filters.text import FNV_BASIS, Hashes, Positions, TextScan, hash_end, hash_step
+from filters.text import TextScan
 from filters.text import scan as scan_texts
+from filters.utf8 import Hashes, Positions
 
 CONTENT_BOUNDS: Final = (
     Bound("explicit_word_fraction", high=0.01),

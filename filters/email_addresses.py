@@ -12,7 +12,7 @@ from typing import Final
 from numba import njit
 
 from filters.ascii_bytes import DIGIT, LETTER, LOCAL, WORD, byte_at, hash_word, hash_words, is_in, is_one_of
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 MAX_LOCAL_BYTES: Final = 64
 MAX_DOMAIN_BYTES: Final = 253

@@ -31,7 +31,8 @@ from numba import njit
 
 from filters.bounds import Bound
 from filters.signals import ratio_or_null
-from filters.text import NEWLINE, Bytes, Flags, Places, Positions, TextScan, decode
+from filters.text import TextScan
+from filters.utf8 import NEWLINE, Bytes, Flags, Places, Positions, decode
 
 # The paper drops what is on an edge ("<= 0.12", ">= 0.1", ">= 0.67"), the code keeps it; a Bound keeps it.
 # duplicate_line_char_fraction is Gopher's signal, with 0.2; datatrove has 0.01, a tenth of the paper's bound.

@@ -20,7 +20,7 @@ from filters.html_stack import MAX_DEPTH, Indexes
 from filters.html_tags import FLAGS, TEXT, hash_lower, name_hash, tags_of
 from filters.html_tokens import is_space, next_attribute
 from filters.html_tree import HtmlTree
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 LINE, PARAGRAPH = 1, 2  # values of HtmlBlocks.gap
 

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.hashing import FNV_BASIS, hash_step
 from filters.html_tags import name_hash
 from filters.html_tokens import is_letter
-from filters.text import FNV_BASIS, REPLACEMENT, Bytes, hash_step
+from filters.utf8 import REPLACEMENT, Bytes
 
 _TABLE_SIZE = 8192
 _LONGEST: Final = max(map(len, html5))

@@ -11,7 +11,7 @@ from filters.html_stack import Numbers
 from filters.html_tags import hash_lower, name_hash, tag_of
 from filters.html_tokens import next_attribute
 from filters.html_tree import HtmlTree
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 _START_ATTRIBUTE: Final = np.uint64(name_hash("start"))
 _LI: Final = tag_of("li")

@@ -14,7 +14,7 @@ from numba import njit
 from filters.html_tags import FLAGS, REPLACED, UNKNOWN
 from filters.html_tokens import LESS, is_letter
 from filters.html_tree import HtmlTree
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 _DASH = 0x2D
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import carray, njit
 
-from filters.text import REPLACEMENT, Bytes
+from filters.utf8 import REPLACEMENT, Bytes
 
 _STEP: Final = 32  # code points looked at together: a vector instruction or two
 _MAX_RUN: Final = 4096  # of ASCII that is looked for before it is copied, while it is near the core

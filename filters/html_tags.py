@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from filters.text import FNV_BASIS, Bytes, hash_step
+from filters.hashing import FNV_BASIS, hash_step
+from filters.utf8 import Bytes
 
 TEXT: Final = 0  # a text node, no element
 UNKNOWN: Final = 1  # an element of any other name

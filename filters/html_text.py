@@ -37,8 +37,8 @@ from filters.html_writer import (
     stripped,
     write_text,
 )
-from filters.text import Bytes, Flags
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes, Flags
 
 MAX_INDENT: Final = 16  # list levels; keeps the text linear in the page
 _MAX_GROWTH: Final = 3  # bytes of text for one of the page: U+FFFD for one that is not UTF-8; "&nGt;" becomes six

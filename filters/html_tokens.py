@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, types
 
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 DOUBLE_QUOTE, SINGLE_QUOTE, DASH, SLASH = 0x22, 0x27, 0x2D, 0x2F
 LESS, EQUALS, GREATER, BANG = 0x3C, 0x3D, 0x3E, 0x21

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
+from filters.hashing import FNV_BASIS, hash_step
 from filters.html_end_rules import end_element
 from filters.html_rules import in_foreign, open_body, start_element, stays_foreign
 from filters.html_source import page_bytes
@@ -59,8 +60,8 @@ from filters.html_tokens import (
     script_stop,
     tag_stop,
 )
-from filters.text import FNV_BASIS, Bytes, hash_step
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes
 
 MAX_BYTES: Final = 1 << 28  # of a page; positions are int32
 MAX_NODES: Final = 4_000_000  # about 100 MB of arrays; a page of 50 MB has about a million

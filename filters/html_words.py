@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from filters.text import FNV_BASIS, FNV_PRIME, Bytes
+from filters.hashing import FNV_BASIS, FNV_PRIME
 from filters.unaligned import read_bytes
+from filters.utf8 import Bytes
 
 
 def _each(byte: int) -> np.uint64:

@@ -14,7 +14,7 @@ from numba import njit
 
 from filters.html_entities import References, read_reference
 from filters.html_stack import Numbers
-from filters.text import Bytes, decode
+from filters.utf8 import Bytes, decode
 
 # Places of the state: bytes written; line ends (up to 2), tabs and, if nonzero, a space wanted; the line's indentation;
 # the item's mark, NO_PREFIX, BULLET_PREFIX or its number; whether white space is kept as it is.

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from filters.ascii_bytes import DIGIT, HEX, LETTER, WORD, byte_at, hash_word, hash_words, is_in, is_one_of, word_before
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 _DOT, _SLASH, _HYPHEN, _COLON = (ord(mark) for mark in "./-:")
 _SMALL: Final = 32

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from filters.fasttext_file import LABEL_PREFIX, UnsupportedModelError
 from filters.fasttext_model import FastTextModel
-from filters.text import REPLACEMENT, TextScan, decode
+from filters.text import TextScan
 from filters.unicode_tables import WHITE_SPACE, unicode_tables
+from filters.utf8 import REPLACEMENT, decode
 
 _SPACE, _LESS = 0x20, 0x3C
 _PLAIN_FROM: Final = np.array([0xA0, 0x80, 0x82, 0x81] + [0x80] * 12, np.uint8)  # for first bytes 0xE0 to 0xEF

@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 
 from filters.hash_tables import most_entries, same_bytes, table_size
-from filters.text import BLOCK_BYTES, Bytes, Hashes, Places, Positions
+from filters.hashing import BLOCK_BYTES
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes, Hashes, Places, Positions
 
 TOP_NGRAMS: Final = (2, 3, 4)
 DUPLICATE_NGRAMS: Final = (5, 6, 7, 8, 9, 10)

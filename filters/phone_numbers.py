@@ -21,7 +21,7 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.ascii_bytes import DIGIT, WORD, byte_at, hash_word, hash_words, is_in, is_one_of, word_before
-from filters.text import Bytes
+from filters.utf8 import Bytes
 
 MAX_GROUPS: Final = 8
 

@@ -20,7 +20,8 @@ from filters.ascii_bytes import DIGIT, is_in
 from filters.email_addresses import email_around
 from filters.ip_addresses import ip_address_end
 from filters.phone_numbers import phone_number_end, scratch
-from filters.text import Bytes, Flags, Positions, text_buffers
+from filters.text import text_buffers
+from filters.utf8 import Bytes, Flags, Positions
 
 PII_KINDS: Final = ("email", "ip_address", "phone")
 

@@ -14,10 +14,12 @@ import pyarrow as pa
 from numba import njit
 
 from filters.bounds import Bound
+from filters.hashing import BLOCK_BYTES
 from filters.signals import count_or_null, ratio_or_null
-from filters.text import BLOCK_BYTES, Bytes, Flags, Places, Positions, TextScan, decode
+from filters.text import TextScan
 from filters.unaligned import LANES, between, low_bytes, read_bytes, trailing_zeros
 from filters.uncounted import uncounted
+from filters.utf8 import Bytes, Flags, Places, Positions, decode
 
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 

@@ -17,7 +17,8 @@ from filters.bounds import Bound
 from filters.hash_tables import most_entries, same_bytes, table_size
 from filters.ngrams import DUPLICATE_NGRAMS, TOP_NGRAMS, repeated_ngrams
 from filters.signals import ratio_or_null
-from filters.text import Bytes, Hashes, Places, Positions, TextScan
+from filters.text import TextScan
+from filters.utf8 import Bytes, Hashes, Places, Positions
 
 REPETITION_BOUNDS: Final = (
     Bound("duplicate_line_fraction", high=0.30),

@@ -27,17 +27,10 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from filters.hashing import BLOCK_BYTES, FNV_BASIS, FNV_PRIME, hash_end, hash_step
 from filters.lines import Segments, find_lines, join_lines
 from filters.unicode_tables import unicode_tables
-from filters.utf8 import NEWLINE, REPLACEMENT, Bytes, Flags, Hashes, Places, Positions, decode
+from filters.utf8 import NEWLINE, Bytes, Flags, Hashes, Places, Positions
 from filters.words import Words, find_words
-
-# What other kernels over text need as well can be had from here.
-__all__ = [
-    "BLOCK_BYTES", "FNV_BASIS", "FNV_PRIME", "NEWLINE", "REPLACEMENT", "Bytes", "Flags", "Hashes", "Places",
-    "Positions", "TextScan", "decode", "hash_end", "hash_step", "scan", "text_buffers",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)

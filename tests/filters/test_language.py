@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.language import LanguageModel, clean, clean_spans, paragraph_language_fraction
-from filters.text import decode, scan
+from filters.text import scan
+from filters.utf8 import decode
 
 BLANK = re.compile("(?:[\0-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]|</s>)+")
 ENGLISH = ["the sea was calm and the wind was low", "they went home with the dog and the cat", "this is what we said"]
