@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 MIB = 1 << 20
 ROWS_PER_GROUP = 1024
 BYTES_PER_GROUP = 64 * MIB
-BYTES_PER_LIST_ITEM = 32  # a span with its kind
+_BYTES_PER_LENGTH = 4  # of a string, list or map, as Arrow and Parquet keep it
 
 
 @dataclass(frozen=True)
@@ -357,12 +357,27 @@ class ParquetShardWriter:
 
 
 def _row_bytes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Bytes of each row's strings, binaries and lists, these by a flat rate: all that can be large."""
-    total = np.zeros(batch.num_rows, np.int64)
-    for column in batch.columns:
-        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-            total += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
-        elif pa.types.is_list(column.type):
-            lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-            total += lengths.astype(np.int64) * BYTES_PER_LIST_ITEM
-    return total
+    """Bytes of each row's values, and 4 a string, list or map; they follow from the row alone, not from its batch."""
+    return sum((_value_bytes(column) for column in batch.columns), np.zeros(batch.num_rows, np.int64))
+
+
+def _value_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
+    """Bytes of each value of a column; a null has no text and no items, whatever stands below it."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return sum(map(_value_bytes, column.flatten()), np.zeros(len(column), np.int64))
+    if pa.types.is_list(kind) or pa.types.is_map(kind):
+        return _list_bytes(column) + _BYTES_PER_LENGTH
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        return lengths.astype(np.int64) + _BYTES_PER_LENGTH
+    return np.full(len(column), -(-kind.bit_width // 8), np.int64)
+
+
+def _list_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
+    """Bytes of each list's items, a map's being its pairs."""
+    offsets = column.offsets.to_numpy()
+    items = column.values.slice(offsets[0], offsets[-1] - offsets[0])
+    ends = np.concatenate(([0], np.cumsum(_value_bytes(items))))
+    sizes = np.diff(ends[offsets - offsets[0]])
+    return np.where(column.is_valid().to_numpy(zero_copy_only=False), sizes, 0)

@@ -46,22 +46,46 @@ def test_bytes_do_not_depend_on_how_rows_arrive(tmp_path: Path, step: int) -> No
 
 def test_row_groups_end_at_the_row_that_fills_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "BYTES_PER_GROUP", 100)
-    data = [{"text": "x" * size, "number": 0, "meta": []} for size in (60, 60, 10, 200, 5)]  # 120 | 210 | 5
+    # with 16 bytes beside the text: 60 + 60 | 10 + 200 | 5
+    data = [{"text": "x" * (size - 16), "number": 0, "meta": []} for size in (60, 60, 26, 200, 21)]
     for step in (1, 2, 5):
         write(tmp_path, "a.parquet", data, step)
         file = pq.ParquetFile(tmp_path / "a.parquet")
         assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 1]
 
 
-def test_lists_fill_a_row_group_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "BYTES_PER_GROUP", 4 * storage.BYTES_PER_LIST_ITEM)
-    data = pa.RecordBatch.from_pydict(
-        {"spans": pa.array([[1], [1, 2, 3], [], None, [1] * 9, [1]], pa.list_(pa.int32()))}
-    )
-    with storage.ParquetShardWriter(str(tmp_path), "a", data.schema, str(tmp_path / "s")) as writer:
-        writer.write(data)
-    file = pq.ParquetFile(tmp_path / "a")
-    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 3, 1]
+SPANS = pa.list_(pa.struct([("start", pa.int32()), ("kind", pa.string())]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (pa.string(), ["", "abc", "é", None], [4, 7, 6, 4]),
+        (pa.int64(), [1, None], [8, 8]),
+        (pa.binary(16), [b"x" * 16], [16]),
+        (pa.list_(pa.int32()), [[1], [1, 2, 3], [], None], [8, 16, 4, 4]),
+        # a pair is two strings
+        (pa.map_(pa.string(), pa.string()), [[("a", "bcd")], [], [("k", None), ("", "x")]], [16, 4, 22]),
+        (SPANS, [[{"start": 1, "kind": "email"}, {"start": 2, "kind": None}], None, [None]], [25, 4, 12]),
+    ],
+)
+def test_row_bytes_are_those_of_values_at_any_depth(kind: pa.DataType, values: list, expected: list[int]) -> None:
+    batch = pa.record_batch({"column": pa.array([*values, *values], kind)})
+    assert storage._row_bytes(batch).tolist() == expected * 2
+    assert storage._row_bytes(batch.slice(1, len(values))).tolist() == [*expected[1:], expected[0]]
+
+
+def test_row_bytes_leave_out_what_a_null_hides() -> None:
+    hidden = pa.ListArray.from_arrays(pa.array([0, 2, 3]), pa.array(["aa", "bb", "c"]), mask=pa.array([True, False]))
+    assert storage._row_bytes(pa.record_batch({"lists": hidden})).tolist() == [4, 9]
+
+
+def test_metadata_fills_a_row_group_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "BYTES_PER_GROUP", 1_000)
+    row = {"text": "x", "number": 0, "meta": [("licence", "x" * 200), ("b", "y")]}  # 5 + 8 + 4 + 211 + 10 bytes
+    write(tmp_path, "a.parquet", [row] * 12, 7)
+    file = pq.ParquetFile(tmp_path / "a.parquet")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [5, 5, 2]
 
 
 def test_output_describes_the_file(tmp_path: Path) -> None:
