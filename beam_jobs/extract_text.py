@@ -17,16 +17,15 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
-from pipeline import storage
 from pipeline.accounting import count_records
 from pipeline.blocked_urls import listed
 from pipeline.compile_first import compile_kernels
 from pipeline.config import ExtractConfig
 from pipeline.inputs import crawl_inputs, plan_shards
 from pipeline.manifest import Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_batches
 from pipeline.readers import HTML_FORMATS, read_records
 from pipeline.records import Piece, Record
 from pipeline.schema import DOCUMENT_SCHEMA, ID_BYTES, KEPT, RECORD_SCHEMA, document_id
@@ -119,9 +118,8 @@ def last_kept(space: Workspace, tasks: Sequence[ShardTask]) -> dict[str, str]:
 
 def _candidates(space: Workspace, tasks: Sequence[ShardTask]) -> Iterator[Candidate]:
     for task in tasks:
-        with storage.open_read(space.path(task.file("candidates"))) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches():
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        for batch in read_batches(space.path(task.file("candidates"))):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _smallest(candidates: Iterable[Candidate], limit: int, max_bytes: int) -> list[Candidate]:

@@ -26,6 +26,7 @@ from pipeline.accounting import count_rows
 from pipeline.config import TokensConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_batches
 from pipeline.schema import ID_BYTES
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -96,8 +97,8 @@ def encode_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
         for bucket in range(buckets)
     ]
     source, entered = join(space.upstream["corpus"], task.file("documents")), 0
-    with storage.open_read(source) as stream, _all_of(writers):
-        for batch in pq.ParquetFile(stream).iter_batches(_BATCH_ROWS, columns=["id", "text"]):
+    with _all_of(writers):
+        for batch in read_batches(source, ["id", "text"], _BATCH_ROWS):
             entered += batch.num_rows
             rows = _encode(batch, _encoder(join(space.upstream["tokenizer"], MODEL)), seed)
             bucket_of = _bucket(rows["order"].to_numpy(), buckets)

@@ -22,6 +22,7 @@ from pipeline.accounting import count_rows
 from pipeline.config import TokenizerConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_batches
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
@@ -54,8 +55,8 @@ def size_shard(task: ShardTask, space: Workspace, seed: int) -> Receipt:
     """Write order and size of one corpus shard's documents."""
     path, entered = task.file("sizes"), 0
     source = join(space.upstream["corpus"], task.file("documents"))
-    with storage.open_read(source) as stream, ParquetShardWriter(space.folder, path, _SIZES, space.scratch) as writer:
-        for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
+    with ParquetShardWriter(space.folder, path, _SIZES, space.scratch) as writer:
+        for batch in read_batches(source, ["id", "text"]):
             entered += batch.num_rows
             order = document_order(batch["id"], seed, b"tokenizer")
             sizes = pc.cast(pc.binary_length(batch["text"]), pa.int64())
@@ -106,10 +107,9 @@ def _highest_order(space: Workspace, tasks: Sequence[ShardTask], sample_bytes: i
 def _sample(space: Workspace, tasks: Sequence[ShardTask], seed: int, highest: np.uint64 | None) -> Iterator[str]:
     """The sample's texts, in the order of shards and rows."""
     for task in tasks if highest is not None else ():
-        with storage.open_read(join(space.upstream["corpus"], task.file("documents"))) as stream:
-            for batch in pq.ParquetFile(stream).iter_batches(columns=["id", "text"]):
-                order = document_order(batch["id"], seed, b"tokenizer")
-                yield from batch["text"].filter(pa.array(order <= highest)).to_pylist()
+        for batch in read_batches(join(space.upstream["corpus"], task.file("documents")), ["id", "text"]):
+            order = document_order(batch["id"], seed, b"tokenizer")
+            yield from batch["text"].filter(pa.array(order <= highest)).to_pylist()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

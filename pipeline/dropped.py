@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.documents import document_shards, read_edits, read_side_table, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stages
 from pipeline.manifest import ShardTask
+from pipeline.parquet_files import read_batches
 from pipeline.schema import DOCUMENT_SCHEMA, KEPT
 from pipeline.storage import ParquetShardWriter
 
@@ -55,12 +55,11 @@ def _decisions(stages: Mapping[str, FinishedStage], task: ShardTask) -> pa.Table
 
 def _write_shard(path: str, decisions: pa.Table, edits: pa.Table | None, writer: ParquetShardWriter) -> None:
     start = 0
-    with storage.open_read(path) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches():
-            if edits is not None:
-                batch = with_edits(batch, edits.slice(start, batch.num_rows))
-            part = decisions.slice(start, batch.num_rows).combine_chunks()
-            columns = [*batch.columns, *(part[name].combine_chunks() for name in part.column_names)]
-            rows = pa.RecordBatch.from_arrays(columns, schema=DROPPED_SCHEMA)
-            writer.write(rows.filter(pc.is_valid(rows["stage"])))
-            start += batch.num_rows
+    for batch in read_batches(path):
+        if edits is not None:
+            batch = with_edits(batch, edits.slice(start, batch.num_rows))
+        part = decisions.slice(start, batch.num_rows).combine_chunks()
+        columns = [*batch.columns, *(part[name].combine_chunks() for name in part.column_names)]
+        rows = pa.RecordBatch.from_arrays(columns, schema=DROPPED_SCHEMA)
+        writer.write(rows.filter(pc.is_valid(rows["stage"])))
+        start += batch.num_rows

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from pipeline.index_entries import Entry, bad_entry, entry_of
 from pipeline.index_hosts import HostFilter
-from pipeline.storage import open_read
+from pipeline.parquet_files import as_parquet
+from pipeline.storage import MIB, open_read
 
 _NEEDED = ("url", "warc_filename", "warc_record_offset", "warc_record_length")
 _USED = ("url_host_name", "fetch_status", "content_mime_type", "content_mime_detected")
@@ -24,7 +25,7 @@ def rows_of_table(path: str, wanted: HostFilter, start: int, end: int) -> Iterat
     row = start
     with open_read(path) as stream:
         try:
-            file = pq.ParquetFile(stream)
+            file = as_parquet(stream, buffer_size=MIB)
             if missing := sorted({*_NEEDED} - {*file.schema_arrow.names}):
                 yield bad_entry(start, 1, f"the table has no column {', '.join(missing)}")
                 return

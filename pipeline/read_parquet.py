@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config import ExtractConfig
+from pipeline.parquet_files import as_parquet
 from pipeline.records import Piece, Record
 from pipeline.schema import DROPPED
 from pipeline.storage import MIB, open_read, size
@@ -38,8 +39,7 @@ def read_parquet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     end = size(piece.path) if piece.end < 0 else piece.end
     with open_read(piece.path) as stream:
         try:
-            # read as it is decoded: else the whole of a row group's columns is held
-            file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=MIB)
+            file = as_parquet(stream, buffer_size=MIB)
         except (pa.ArrowException, OSError) as error:
             if piece.start == 0:
                 yield Record.failed(0, 1, "parquet", error)

@@ -369,7 +369,7 @@ def _value_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
     if pa.types.is_list(kind) or pa.types.is_map(kind):
         return _list_bytes(column) + _BYTES_PER_LENGTH
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        lengths = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        lengths: npt.NDArray[np.int32] = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
         return lengths.astype(np.int64) + _BYTES_PER_LENGTH
     return np.full(len(column), -(-kind.bit_width // 8), np.int64)
 
