@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
@@ -18,8 +17,6 @@ _FAILED_ROWS = {
     "records": ("outcome", ("source", "offset", "reason", "error")),
     "verdicts": ("verdict", ("id", "reason", "evidence")),
 }
-
-_EDIT_REASON = "edits.list.element.reason"
 
 
 def count_records(path: str, entered: int, documents_path: str) -> Counts:
@@ -45,19 +42,6 @@ def count_verdicts(path: str, entered: int) -> Counts:
     outcomes, dropped = _outcomes(path, "verdict")
     kept = outcomes.get(KEPT, 0)
     return Counts("documents", entered, kept, dropped, outcomes.get(FAILED, 0), kept)
-
-
-def count_edits(path: str) -> dict[str, int]:
-    """Edits of the kept documents of a verdict table: how many documents have one, and how many edits each reason."""
-    edited, tally = 0, Counter[str]()
-    with storage.open_read(path) as stream:
-        file = pq.ParquetFile(stream, read_dictionary=[_EDIT_REASON])
-        for group in range(file.num_row_groups):  # a document has hundreds of edits
-            table = file.read_row_group(group, columns=["verdict", _EDIT_REASON], use_threads=False)
-            edits = table["edits"].filter(pc.equal(table["verdict"], KEPT))
-            edited += pc.sum(pc.greater(pc.list_value_length(edits), 0)).as_py() or 0
-            tally.update(_tally(pc.struct_field(pc.list_flatten(edits), "reason")))
-    return {"edited_documents": edited, **{f"edits_{reason}": number for reason, number in tally.items()}}
 
 
 def count_rows(path: str, entered: int, extra: Mapping[str, int] | None = None) -> Counts:

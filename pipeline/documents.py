@@ -1,12 +1,12 @@
 """Read a shard's documents together with what earlier stages decided about them.
 
-Text is written by ``extract`` and, final, by ``corpus``. Whoever reads it in between reads it here, with the edits of
-``filter`` applied from there on: ``apply_edits`` is the one function that does.
+Text is written by ``extract`` and, final, by ``corpus``. Whoever reads it in between reads it here, with the edits that
+the filter decided on applied (``pipeline.text_edits``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.config import RecipeError
 from pipeline.manifest import ShardTask, Workspace
-from pipeline.schema import ABSENT, DROPPED, EDITED_VERDICT_SCHEMA, KEPT, VERDICT_SCHEMA
+from pipeline.schema import ABSENT, DROPPED, KEPT, VERDICT_SCHEMA
+from pipeline.text_edits import apply_edits, read_edits
 
 
 class AlignmentError(RuntimeError):
@@ -48,11 +50,20 @@ def kept_rows(folder: str, task: ShardTask) -> tuple[pa.ChunkedArray, npt.NDArra
     return table["id"], pc.equal(table["verdict"], KEPT).to_numpy(zero_copy_only=False)
 
 
-def read_edits(folder: str, task: ShardTask) -> pa.Table | None:
-    """``id`` and ``edits`` (pipeline.schema.EDITS_TYPE) of a shard, from the filter's folder; None without edits."""
-    with storage.open_read(storage.join(folder, task.file("verdicts"))) as stream:
-        file = pq.ParquetFile(stream)
-        return file.read(["id", "edits"]) if "edits" in file.schema_arrow.names else None
+def shard_edits(folders: Mapping[str, str], task: ShardTask) -> pa.Table | None:
+    """``id`` and ``edits`` (``text_edits.EDITS_TYPE``) of a shard's documents; None where nothing edits them.
+
+    Args:
+        folders: Of the stages, ``filter`` and ``signals`` among them.
+        task: The shard.
+
+    Raises:
+        RecipeError: The signals, which hold what the filter takes out, are not finished.
+    """
+    if "signals" not in folders:
+        raise RecipeError("the filter's edits stand in the signals, and these are not finished; run them first")
+    verdicts_path = storage.join(folders["filter"], task.file("verdicts"))
+    return read_edits(verdicts_path, storage.join(folders["signals"], task.file("signals")))
 
 
 def with_edits(documents: pa.RecordBatch, edits: pa.Table) -> pa.RecordBatch:
@@ -60,7 +71,7 @@ def with_edits(documents: pa.RecordBatch, edits: pa.Table) -> pa.RecordBatch:
 
     Args:
         documents: Has ``id`` and ``text``.
-        edits: As ``read_edits`` gives, of the same rows.
+        edits: As ``shard_edits`` gives, of the same rows.
 
     Raises:
         AlignmentError: They are the edits of other documents.
@@ -69,43 +80,6 @@ def with_edits(documents: pa.RecordBatch, edits: pa.Table) -> pa.RecordBatch:
         raise AlignmentError(f"the edits of {edits.num_rows} documents are not those of the {documents.num_rows} read")
     texts = apply_edits(documents["text"], edits["edits"].combine_chunks())
     return documents.set_column(documents.schema.get_field_index("text"), documents.schema.field("text"), texts)
-
-
-def apply_edits(texts: pa.Array, edits: pa.Array) -> pa.Array:
-    """Apply each document's edits to its text.
-
-    Args:
-        texts: string [n], no nulls.
-        edits: ``EDITS_TYPE`` [n]; positions are bytes of the text as extracted.
-
-    Returns:
-        string [n]; ``texts`` itself where there is nothing to edit.
-
-    Raises:
-        ValueError: A document's edits are not in order, overlap, or pass its end; or the result is 2 GiB or larger.
-    """
-    flat = edits.flatten()
-    if not len(flat):
-        return texts
-    _, offset_buffer, data = texts.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    rows = pc.list_parent_indices(edits).to_numpy()
-    starts, stops = (offsets[rows] + flat.field(name).to_numpy() for name in ("start", "stop"))
-    before = np.maximum(offsets[rows], np.append(offsets[0], stops[:-1]))  # where each edit may start at the earliest
-    if (starts < before).any() or (stops < starts).any() or (stops > offsets[rows + 1]).any():
-        raise ValueError("a document's edits must be in order, apart, and within its text; some are not")
-    replacements = [replacement.encode() for replacement in flat.field("replacement").to_pylist()]
-    pieces, position, source = [], int(offsets[0]), memoryview(data)
-    for start, stop, replacement in zip(starts.tolist(), stops.tolist(), replacements, strict=True):
-        pieces += [source[position:start], replacement]
-        position = stop
-    edited = b"".join([*pieces, source[position : int(offsets[-1])]])
-    grown = np.array([len(replacement) for replacement in replacements]) - (stops - starts)
-    lengths = np.diff(offsets) + np.bincount(rows, grown, len(texts)).astype(np.int64)
-    if len(edited) >= 2**31:
-        raise ValueError(f"edited texts of a batch must be smaller than 2 GiB; got {len(edited)} bytes")
-    ends = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(edited)])
 
 
 def read_documents(
@@ -130,7 +104,7 @@ def read_documents(
     alive, ids, edits = None, None, None
     if after is not None:
         ids, alive = kept_rows(space.upstream[after], task)
-        edits = read_edits(space.upstream["filter"], task) if "text" in columns else None
+        edits = shard_edits(space.upstream, task) if "text" in columns else None
     start = 0
     with storage.open_read(path) as stream:
         file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
@@ -157,7 +131,6 @@ def verdicts(
     alive: npt.NDArray[np.bool_],
     reasons: pa.ListArray | Sequence[Sequence[str]],
     evidence: pa.StringArray | Sequence[str | None],
-    edits: pa.Array | None = None,
 ) -> pa.RecordBatch:
     """Rows of a verdict table.
 
@@ -166,7 +139,6 @@ def verdicts(
         alive: bool [rows]: those that entered the stage; the others are absent.
         reasons: For each row that is alive, why it is dropped; empty = kept.
         evidence: For each row that is alive.
-        edits: Of all rows, where the recipe has edits.
     """
     reasons, evidence = _as_array(reasons, pa.list_(pa.string())), _as_array(evidence, pa.string())
     names = reasons.flatten()
@@ -178,9 +150,7 @@ def verdicts(
     first = names.take(pa.array(offsets[:-1], mask=~is_dropped))
     said = evidence.take(pa.array(np.cumsum(alive) - 1, mask=~alive))
     columns = [ids, outcomes, first, pa.ListArray.from_arrays(pa.array(offsets), names), said]
-    if edits is None:
-        return pa.RecordBatch.from_arrays(columns, schema=VERDICT_SCHEMA)
-    return pa.RecordBatch.from_arrays([*columns, edits], schema=EDITED_VERDICT_SCHEMA)
+    return pa.RecordBatch.from_arrays(columns, schema=VERDICT_SCHEMA)
 
 
 def _as_array(values: pa.Array | Sequence[Any], kind: pa.DataType) -> pa.Array:

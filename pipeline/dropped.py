@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.documents import document_shards, read_edits, read_side_table, with_edits
+from pipeline.documents import document_shards, read_side_table, shard_edits, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stages
 from pipeline.manifest import ShardTask
 from pipeline.parquet_files import read_batches
@@ -29,11 +29,11 @@ def write_dropped(out: str) -> int:
     verdict_stages = {name: stages[name] for name in VERDICT_STAGES if name in stages}
     folder, scratch = storage.join(out, "dropped"), storage.join(out, "tmp", "unfinished")
     storage.remove(folder)  # another plan's shards may stand there
-    written = 0
+    folders, written = {name: stage.folder for name, stage in stages.items()}, 0
     for task in document_shards(stages["extract"].manifest):
         with ParquetShardWriter(folder, task.file("documents"), DROPPED_SCHEMA, scratch) as writer:
             decision = _decisions(verdict_stages, task)
-            edits = read_edits(stages["filter"].folder, task) if "filter" in stages else None
+            edits = shard_edits(folders, task) if "filter" in stages else None
             _write_shard(storage.join(stages["extract"].folder, task.file("documents")), decision, edits, writer)
         written += writer.finished().rows
     return written

@@ -228,7 +228,7 @@ def _shown(out: str, candidates: list[_Candidate], subsets: list[str]) -> Iterat
     documents = {
         document["id"]: document
         for task, rows in by_task.values()
-        for document in read_documents_at(stages["extract"], stages.get("filter"), task, rows)
+        for document in read_documents_at(stages, task, rows)
     }
     for one in sorted(
         candidates, key=lambda one: (order.index((one.task.subset, one.end, one.side)), one.nearest_first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.config import RecipeError
-from pipeline.documents import document_shards, read_edits, read_side_table, with_edits
+from pipeline.documents import document_shards, read_side_table, shard_edits, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stage, finished_stages
 from pipeline.manifest import ShardTask
 from pipeline.schema import KEPT
@@ -44,7 +44,7 @@ def find_documents(
     if verdict != KEPT and stage == "extract":
         return list(islice(_records(extract, shards, verdict, reason), number))
     stages = [finished[name] for name in VERDICT_STAGES if name in finished and stage in (None, name)]
-    found = _documents(extract, finished.get("filter"), stages, shards, verdict, reason)
+    found = _documents(finished, stages, shards, verdict, reason)
     return list(islice(found, number))
 
 
@@ -61,8 +61,7 @@ def _records(
 
 
 def _documents(
-    extract: FinishedStage,
-    edited_by: FinishedStage | None,
+    finished: Mapping[str, FinishedStage],
     stages: list[FinishedStage],
     shards: list[ShardTask],
     verdict: str,
@@ -80,16 +79,16 @@ def _documents(
             found = decided if verdict == KEPT else {**found, **decided}
         if not stages and verdict == KEPT:
             found = {row: {"stage": "extract", "verdict": KEPT} for row in range(task.inputs[0]["rows"])}
-        yield from read_documents_at(extract, edited_by, task, found)
+        yield from read_documents_at(finished, task, found)
 
 
 def read_documents_at(
-    extract: FinishedStage, edited_by: FinishedStage | None, task: ShardTask, found: dict[int, dict[str, Any]]
+    finished: Mapping[str, FinishedStage], task: ShardTask, found: dict[int, dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Read the documents of the found rows, row group by row group."""
-    first = 0
-    edits = read_edits(edited_by.folder, task) if edited_by else None
-    with storage.open_read(storage.join(extract.folder, task.file("documents"))) as stream:
+    first, folders = 0, {name: stage.folder for name, stage in finished.items()}
+    edits = shard_edits(folders, task) if "filter" in finished else None
+    with storage.open_read(storage.join(folders["extract"], task.file("documents"))) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.metadata.num_row_groups):
             last = first + file.metadata.row_group(group).num_rows

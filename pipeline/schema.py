@@ -59,22 +59,6 @@ VERDICT_SCHEMA: Final = pa.schema(
     ]
 )
 
-# A change of a document's text: its bytes (UTF-8) from start up to stop become the replacement. A document's edits are
-# in order and do not overlap; deleting a line is an edit with an empty replacement.
-EDITS_TYPE: Final = pa.list_(
-    pa.struct(
-        [
-            pa.field("start", pa.int32(), nullable=False),
-            pa.field("stop", pa.int32(), nullable=False),
-            pa.field("replacement", pa.string(), nullable=False),
-            pa.field("reason", pa.string(), nullable=False),  # under which it is counted, such as email
-        ]
-    )
-)
-
-# Of the filter stage, where the recipe has edits: those of every document, whatever its verdict.
-EDITED_VERDICT_SCHEMA: Final = VERDICT_SCHEMA.append(pa.field("edits", EDITS_TYPE, nullable=False))
-
 CLUSTER_SCHEMA: Final = pa.schema(
     [
         pa.field("id", pa.binary(ID_BYTES), nullable=False),

@@ -144,10 +144,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
     Stage("extract", ("crawl",), "beam_jobs.extract_text", 5, _extract_config, _extract_inputs),
     Stage("signals", ("extract",), "beam_jobs.measure_signals", 5, _signals_config, _signals_inputs, follows="extract"),
-    Stage("filter", ("signals",), "beam_jobs.filter_documents", 3, _filter_config, follows="signals"),
+    Stage("filter", ("signals",), "beam_jobs.filter_documents", 4, _filter_config, follows="signals"),
     Stage(
         "signatures",
-        ("extract", "filter"),
+        ("extract", "signals", "filter"),
         "beam_jobs.compute_signatures",
         2,
         _section("signatures"),
@@ -156,7 +156,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("dedup", ("filter", "signatures"), "beam_jobs.dedup_documents", 1, _dedup_config, follows="signatures"),
     Stage(
         "decontaminate",
-        ("extract", "filter", "dedup"),
+        ("extract", "signals", "filter", "dedup"),
         "beam_jobs.decontaminate",
         2,
         _decontaminate_config,
@@ -165,7 +165,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "corpus",
-        ("extract", "filter", "decontaminate"),
+        ("extract", "signals", "filter", "decontaminate"),
         "beam_jobs.write_corpus",
         1,
         _section("corpus"),

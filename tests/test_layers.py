@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 FOLDERS = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
 SHARED_PIPELINE = {f"pipeline.{name}" for name in ("schema", "config", "storage", "manifest", "assets", "documents")}
+SHARED_PIPELINE |= {"pipeline.text_edits"}
 HEAVY = {"apache_beam", "jax", "flax", "optax", "orbax", "grain", "typer", "aiohttp", "sentencepiece", "fasttext"}
 HEAVY |= {"fastwarc", "resiliparse", "mwparserfromhell", "warcio", "jinja2", "numba", "tokenizers", "safetensors"}
 
@@ -27,6 +28,7 @@ RULES = {
     "pipeline.manifest": (SHARED_PIPELINE, set()),
     "pipeline.assets": (SHARED_PIPELINE, set()),
     "pipeline.documents": (SHARED_PIPELINE, set()),
+    "pipeline.text_edits": (SHARED_PIPELINE, set()),
     "pipeline.report": ({"pipeline"}, {"jinja2"}),
     "tokenizer.*": ({"tokenizer", *SHARED_PIPELINE}, {"numba", "sentencepiece"}),
     "trainer.retro.embed": (

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
 
@@ -18,7 +19,8 @@ from pipeline.config_checks import check
 from pipeline.filter_rules import rules_of
 from pipeline.manifest import Counts, ShardTask
 from pipeline.recipe import load_recipe
-from pipeline.schema import EDITED_VERDICT_SCHEMA, VERDICT_SCHEMA
+from pipeline.schema import VERDICT_SCHEMA
+from pipeline.text_edits import read_editing, read_edits
 
 SUBSETS = ("massiveweb", "books", "github")
 PUBLISHED = TABLES["content"] + TABLES["quality"] + TABLES["repetition"]
@@ -197,23 +199,6 @@ def shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-@pytest.mark.parametrize(("decision", "most"), [(Decision(()), 65_536), (Decision((), edited_by_c4=True), 8_192)])
-def test_rows_with_edits_are_read_few_at_a_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decision: Decision, most: int
-) -> None:
-    task, number = ShardTask("books", 0, 1), 70_000
-    ids = pa.array([number.to_bytes(16, "big") for number in range(number)], pa.binary(16))
-    edits = pa.array([[]] * number, signals_schema(c4=True).field("c4_edits").type)
-    write_table(tmp_path, f"signals/{task.file('signals')}", pa.table({"id": ids, "c4_edits": edits}))
-    sizes: list[int] = []
-    monkeypatch.setattr(
-        filter_documents, "decide_batch", lambda batch, by: sizes.append(batch.num_rows) or decide_batch(batch, by)
-    )
-    receipt = decide_shard(task, workspace(tmp_path, "filter"), {"books": decision})
-    assert receipt.counts.kept == number == sum(sizes)
-    assert max(sizes) == most
-
-
 def test_without_rules_all_are_kept() -> None:
     assert decided((), sound(1, language="xx", num_words=0)) == [("kept", [], None)]
 
@@ -277,30 +262,50 @@ def pii_rows() -> pa.RecordBatch:
 
 
 SPAN = ("start", "stop", "kind")
-EDIT = ("start", "stop", "replacement", "reason")
 
 
-def test_only_the_kinds_that_are_redacted_become_edits() -> None:
-    decided = decide_batch(pii_rows(), Decision(LANGUAGE, ("email", "phone"))).to_pylist()
-    assert [row["verdict"] for row in decided] == ["kept", "kept", "dropped", "kept"]
-    assert [[tuple(edit.values()) for edit in row["edits"]] for row in decided] == [
-        [(5, 16, "|||EMAIL_ADDRESS|||", "email"), (44, 60, "|||PHONE_NUMBER|||", "phone")],
+def test_what_edits_is_what_is_redacted_and_what_c4_takes() -> None:
+    phone = {"phone": "|||PHONE_NUMBER|||"}
+    assert Decision(LANGUAGE).editing == {}
+    assert Decision((), ("phone",)).editing == {"pii": phone}
+    assert Decision((), edited_by_c4=True).editing == {"c4_edits": None}
+    both = Decision((), ("phone", "email"), edited_by_c4=True).editing
+    assert list(both.items()) == [("c4_edits", None), ("pii", {**phone, "email": "|||EMAIL_ADDRESS|||"})]
+
+
+def test_the_table_names_what_edits_and_has_no_other_columns(tmp_path: Path) -> None:
+    task = ShardTask("books", 0, 1)
+    write_table(tmp_path, f"signals/{task.file('signals')}", pa.Table.from_batches([pii_rows()]))
+    space = workspace(tmp_path, "filter")
+    signals, verdicts = f"{tmp_path}/signals/{task.file('signals')}", space.path(task.file("verdicts"))
+    decide_shard(task, space, {"books": Decision(LANGUAGE, ("email", "phone"))})
+    assert pq.read_schema(verdicts).equals(VERDICT_SCHEMA)
+    edits = read_edits(verdicts, signals)
+    assert edits is not None
+    assert [row["verdict"] for row in rows_of(space.folder, task.file("verdicts"))] == [
+        "kept",
+        "kept",
+        "dropped",
+        "kept",
+    ]
+    assert [[tuple(edit.values()) for edit in row] for row in edits["edits"].to_pylist()] == [
+        [(5, 16, "|||EMAIL_ADDRESS|||"), (44, 60, "|||PHONE_NUMBER|||")],
         [],
-        [(0, 9, "|||EMAIL_ADDRESS|||", "email")],
-        [(3, 9, "|||PHONE_NUMBER|||", "phone"), (10, 21, "|||EMAIL_ADDRESS|||", "email"),
-         (30, 40, "|||EMAIL_ADDRESS|||", "email")],
-    ]  # fmt: skip
+        [(0, 9, "|||EMAIL_ADDRESS|||")],
+        [(3, 9, "|||PHONE_NUMBER|||"), (10, 21, "|||EMAIL_ADDRESS|||"), (30, 40, "|||EMAIL_ADDRESS|||")],
+    ]
+    decide_shard(task, space, {"books": Decision(LANGUAGE)})
+    assert read_editing(verdicts) == {}
 
 
-def test_edits_of_a_slice_and_of_no_documents() -> None:
-    rows = pii_rows()
-    whole = decide_batch(rows, Decision((), ("email",)))
-    assert whole.slice(1, 2).equals(decide_batch(rows.slice(1, 2), Decision((), ("email",))))
-    assert decide_batch(rows.slice(0, 0), Decision((), ("email",))).schema.equals(EDITED_VERDICT_SCHEMA)
-
-
-def test_without_redaction_there_is_no_column_of_edits() -> None:
-    assert decide_batch(pii_rows(), Decision(LANGUAGE)).schema.equals(VERDICT_SCHEMA)
+def test_spans_are_not_read_to_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, seen = ShardTask("books", 0, 1), []
+    write_table(tmp_path, f"signals/{task.file('signals')}", pa.Table.from_batches([pii_rows()]))
+    monkeypatch.setattr(
+        filter_documents, "decide_batch", lambda batch, by: seen.append(batch.schema.names) or decide_batch(batch, by)
+    )
+    decide_shard(task, workspace(tmp_path, "filter"), {"books": Decision(LANGUAGE, ("email",))})
+    assert seen == [["id", "language", "language_score"]]
 
 
 def test_edits_of_kept_documents_are_counted_by_reason(tmp_path: Path) -> None:
@@ -315,7 +320,7 @@ def test_edits_of_kept_documents_are_counted_by_reason(tmp_path: Path) -> None:
     assert counts["books"] == Counts("documents", 4, 3, {"language": 1}, 0, 3, edits)
     assert counts["massiveweb"] is not None
     assert counts["massiveweb"].extra == {}
-    assert "edits" not in rows_of(space.folder, "massiveweb/verdicts-00000-of-00001.parquet")[0]
+    assert read_editing(space.path("massiveweb/verdicts-00000-of-00001.parquet")) == {}
 
 
 def test_beam_writes_the_same_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""``[filter] rules``: which bounds decide, C4's edits beside redaction, and a whole run under all sets."""
+"""``[filter] rules``: which bounds decide, and a whole run under all sets."""
 
 from __future__ import annotations
 
@@ -141,49 +141,6 @@ def test_the_readmes_rule_is_measured_decides_and_has_a_bound_to_set(monkeypatch
     assert decided["evidence"].to_pylist() == [None, "words_per_line=2.5"]
     looser = recipe("gopher", filter={"bounds": {"words_per_line": {"low": 2}}})
     assert Bound("words_per_line", low=2) in rules_of(looser, "massiveweb")
-
-
-# --- edits
-
-C4_ROW = [(0, 4, "c4_few_words"), (10, 30, "c4_citation"), (40, 60, "c4_no_terminal_mark")]
-PII_ROW = [(0, 3, "phone"), (4, 10, "email"), (29, 30, "phone"), (30, 40, "ip_address"), (59, 60, "email")]
-
-
-def spans(row: list[tuple[int, int, str]]) -> list[dict[str, Any]]:
-    return [dict(zip(("start", "stop", "kind"), span, strict=True)) for span in row]
-
-
-def edited_rows() -> pa.RecordBatch:
-    rows = [
-        {"id": bytes([number] * 16), "c4_edits": spans(c4), "pii": spans(pii)}
-        for number, (c4, pii) in enumerate([([], PII_ROW), (C4_ROW, PII_ROW), (C4_ROW, []), ([], [])])
-    ]
-    return pa.RecordBatch.from_pylist(rows, signals_schema(pii=True, c4=True))
-
-
-def test_personal_data_in_what_goes_goes_with_it() -> None:
-    decided = decide_batch(edited_rows(), Decision((), ("email", "phone", "ip_address"), edited_by_c4=True))
-    found = [[(edit["start"], edit["stop"], edit["reason"]) for edit in row["edits"]] for row in decided.to_pylist()]
-    assert found == [
-        PII_ROW,
-        [C4_ROW[0], (4, 10, "email"), C4_ROW[1], (30, 40, "ip_address"), C4_ROW[2]],
-        C4_ROW,
-        [],
-    ]
-    marks = [edit["replacement"] for edit in decided["edits"][1].as_py()]
-    assert marks == ["", "|||EMAIL_ADDRESS|||", "", "|||IP_ADDRESS|||", ""]
-
-
-@pytest.mark.parametrize(
-    ("decision", "expected"),
-    [
-        (Decision((), (), edited_by_c4=True), [[], C4_ROW, C4_ROW, []]),
-        (Decision((), ("email",)), [[PII_ROW[1], PII_ROW[4]]] * 2 + [[], []]),
-    ],
-)
-def test_each_kind_of_edit_alone(decision: Decision, expected: list[Any]) -> None:
-    rows = decide_batch(edited_rows(), decision).to_pylist()
-    assert [[(edit["start"], edit["stop"], edit["reason"]) for edit in row["edits"]] for row in rows] == expected
 
 
 # --- a whole run

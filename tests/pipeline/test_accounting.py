@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from job_workspace import article, driver, files_of, finished_run, folder_of, manifest_of, recipe, write_lines
 
-from pipeline.accounting import count_edits, count_present, count_records, count_rows, count_verdicts
+from pipeline.accounting import count_present, count_records, count_rows, count_verdicts
 from pipeline.config import Recipe
 from pipeline.driver import check_chain
 from pipeline.manifest import AccountingError, Counts
-from pipeline.schema import DOCUMENT_SCHEMA, EDITED_VERDICT_SCHEMA, RECORD_SCHEMA, VERDICT_SCHEMA
+from pipeline.schema import DOCUMENT_SCHEMA, RECORD_SCHEMA, VERDICT_SCHEMA
 from pipeline.storage import ParquetShardWriter
 
 
@@ -74,27 +74,6 @@ def test_absent_rows_do_not_count_as_entered(tmp_path: Path) -> None:
     counts = count_verdicts(write(tmp_path / "v", VERDICT_SCHEMA, verdicts), 3)
     assert counts == Counts("documents", 3, 1, {"num_words": 1}, 1, 1)
     counts.check("here")
-
-
-def test_edits_of_kept_documents_are_counted_through_all_row_groups(tmp_path: Path) -> None:
-    def row(verdict: str, *reasons: str) -> dict:
-        edits = [{"start": 0, "stop": 1, "replacement": "", "reason": reason} for reason in reasons]
-        return {"id": bytes(16), "verdict": verdict, "reasons": [], "edits": edits}
-
-    rows = [
-        row("kept", "a", "b", "a"),
-        row("dropped", "a"),
-        row("kept"),
-        row("kept", "c"),
-        row("absent"),
-        row("kept", "a"),
-    ]
-    table = pa.Table.from_pylist(rows, EDITED_VERDICT_SCHEMA)
-    for size in (1, 4, 6):
-        pq.write_table(table, tmp_path / "v", row_group_size=size)
-        assert count_edits(str(tmp_path / "v")) == {"edited_documents": 3, "edits_a": 3, "edits_b": 1, "edits_c": 1}
-    pq.write_table(table.slice(0, 0), tmp_path / "v")
-    assert count_edits(str(tmp_path / "v")) == {"edited_documents": 0}
 
 
 def test_rows_and_values_are_counted_in_the_file(tmp_path: Path) -> None:

@@ -1,28 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from job_workspace import id_of, ids_of, workspace, write_documents, write_table, write_verdicts
 
+from filters.pii import PII_TYPE
+from pipeline.config import RecipeError
 from pipeline.documents import (
     AlignmentError,
-    apply_edits,
     document_shards,
     kept_rows,
     read_documents,
     read_side_table,
+    shard_edits,
     verdicts,
 )
 from pipeline.manifest import ShardTask
-from pipeline.schema import EDITS_TYPE, VERDICT_SCHEMA
+from pipeline.schema import VERDICT_SCHEMA
+from pipeline.text_edits import verdict_schema
 
 TASK = ShardTask("news", 0, 2)
+SPANS_SCHEMA = pa.schema([pa.field("id", pa.binary(16)), pa.field("pii", PII_TYPE)])
 TEXTS = {number: f"text {number} " * (number + 1) for number in range(10)}
 
 
@@ -129,80 +132,20 @@ def test_evidence_of_a_kept_document_stays() -> None:
 # --- edits
 
 
-def edits_of(*rows: list[tuple[int, int, str]]) -> pa.Array:
-    names = ("start", "stop", "replacement")
-    made = [[dict(zip(names, edit, strict=True)) | {"reason": "a_reason"} for edit in row] for row in rows]
-    return pa.array(made, EDITS_TYPE)
-
-
-def twin_apply(text: str, edits: list[tuple[int, int, str]]) -> str:
-    """From the last to the first, so that positions stay true."""
-    data = text.encode()
-    for start, stop, replacement in reversed(edits):
-        data = data[:start] + replacement.encode() + data[stop:]
-    return data.decode()
-
-
-def test_edits_by_hand() -> None:
-    texts = pa.array(["call 555 now", "no edit", "", "äöü x äöü", "one\ntwo\nthree", "abc"])
-    rows: list[list[tuple[int, int, str]]] = [
-        [(5, 8, "NUMBER")],
-        [],
-        [(0, 0, "inserted")],
-        [(0, 2, ""), (7, 8, "é"), (9, 15, "")],  # two bytes a letter
-        [(4, 8, "")],  # a line deleted
-        [(0, 3, ""), (3, 3, "z")],
-    ]
-    edited = apply_edits(texts, edits_of(*rows))
-    assert edited.to_pylist() == ["call NUMBER now", "no edit", "inserted", "öü é ", "one\nthree", "z"]
-    assert edited.type == texts.type
-    assert edited.validate(full=True) is None
-
-
-def test_nothing_to_edit_gives_the_same_array() -> None:
-    texts = pa.array(["a", "b"])
-    assert apply_edits(texts, edits_of([], [])) is texts
-    assert apply_edits(pa.array([], pa.string()), edits_of()).to_pylist() == []
-
-
-EDIT = st.tuples(st.integers(0, 30), st.integers(0, 5), st.sampled_from(["", "R", "längere Ersetzung"]))
-
-
-@given(st.lists(st.tuples(st.text(max_size=30), st.lists(EDIT, max_size=4)), max_size=6), st.integers(0, 6), st.data())
-@settings(max_examples=200, deadline=None)
-def test_edits_agree_with_their_twin_in_any_slice(rows: list, first: int, data: st.DataObject) -> None:
-    texts, edits = [], []
-    for text, wanted in rows:
-        bounds = [len(text[:i].encode()) for i in range(len(text) + 1)]
-        fitting, position = [], 0
-        for start, length, replacement in sorted(wanted):
-            if position <= start <= len(text):
-                position = min(start + length, len(text))
-                fitting.append((bounds[start], bounds[position], replacement))
-        texts.append(text)
-        edits.append(fitting)
-    expected = [twin_apply(text, row) for text, row in zip(texts, edits, strict=True)]
-    columns = pa.array(texts, pa.string()), edits_of(*edits)
-    assert apply_edits(*columns).to_pylist() == expected
-    assert apply_edits(*(column.slice(first) for column in columns)).to_pylist() == expected[first:]
-
-
-@pytest.mark.parametrize(
-    "row",
-    [[(4, 6, ""), (2, 3, "")], [(1, 4, ""), (3, 5, "")], [(5, 4, "")], [(3, 7, "")], [(-1, 2, "")], [(7, 7, "x")]],
-)
-def test_edits_out_of_order_or_out_of_the_text_are_refused(row: list[tuple[int, int, str]]) -> None:
-    texts = pa.array(["before", "abcdef", "behind"])
-    with pytest.raises(ValueError, match="edits must be in order, apart, and within its text"):
-        apply_edits(texts, edits_of([], row, []))
+def write_spans(out: Path, numbers: Iterable[int]) -> None:
+    """Signals in which the first four bytes of every even document are a span."""
+    span = {"start": 0, "stop": 4, "kind": "word"}
+    rows = [{"id": id_of(number), "pii": [] if number % 2 else [span]} for number in numbers]
+    write_table(out, f"signals/{TASK.file('signals')}", pa.Table.from_pylist(rows, SPANS_SCHEMA))
 
 
 @pytest.fixture
 def edited(out: Path) -> Path:
-    """Verdicts of the filter that also hold edits: the word ``text`` of every even document."""
+    """Verdicts of the filter by which the word ``text`` of every even document is edited."""
     rows = pq.read_table(out / "filter" / TASK.file("verdicts"))
-    edits = edits_of(*([(0, 4, "TEXT!")] if number % 2 == 0 else [] for number in range(10)))
-    write_table(out, f"filter/{TASK.file('verdicts')}", rows.append_column("edits", edits))
+    schema = verdict_schema({"pii": {"word": "TEXT!"}})
+    write_table(out, f"filter/{TASK.file('verdicts')}", rows.cast(schema))
+    write_spans(out, range(10))
     write_verdicts(out, "dedup", TASK, range(10), dropped=[1], gone=[0, 4, 9])
     return out
 
@@ -223,8 +166,14 @@ def test_before_the_filter_the_text_is_as_extracted(edited: Path) -> None:
 
 
 def test_edits_of_other_documents_are_refused(edited: Path) -> None:
-    rows = pq.read_table(edited / "filter" / TASK.file("verdicts"))
-    turned = rows.take(list(reversed(range(10))))
-    write_table(edited, f"filter/{TASK.file('verdicts')}", turned)
+    write_spans(edited, reversed(range(10)))
     with pytest.raises(AlignmentError, match="edits of 10 documents are not those"):
         list(read_documents(workspace(edited, "x"), TASK, ["text"], after="dedup"))
+    write_spans(edited, range(9))
+    with pytest.raises(AlignmentError, match="edits of 9 documents are not those of the 10"):
+        list(read_documents(workspace(edited, "x"), TASK, ["text"], after="dedup"))
+
+
+def test_edits_without_finished_signals_are_refused(edited: Path) -> None:
+    with pytest.raises(RecipeError, match="the filter's edits stand in the signals, and these are not finished"):
+        shard_edits({"filter": str(edited / "filter")}, TASK)
