@@ -7,24 +7,34 @@ and in fastText's order.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 from numpy.typing import NDArray
 
-from filters.fasttext_file import LABEL_PREFIX, FastTextFile
+from filters.fasttext_buckets import Buckets, bucket_of, buckets_of, is_kept, row_of
+from filters.fasttext_file import FastTextFile
+from filters.fasttext_words import (
+    HASH_BASIS,
+    Words,
+    as_in_word_ngrams,
+    begins_as_label,
+    find_entry,
+    hash_of,
+    hash_step,
+    is_same,
+    words_of,
+)
 
 Hidden = NDArray[np.float32]
 
-_BASIS: Final = np.uint32(2_166_136_261)  # FNV-1a, 32 bits, with bytes taken as signed
-_PRIME: Final = np.uint32(16_777_619)
 _WORD_NGRAM_FACTOR: Final = np.uint64(116_049_371)
 _END: Final = b"</s>"  # fastText's word for the end of a line
 _SPACE, _OPEN, _CLOSE = 0x20, 0x3C, 0x3E
 _LAST_CONTINUATION: Final = -65  # of the signed bytes 0x80 to 0xBF, which continue a character
 _PENDING: Final = 1_024  # rows that are summed at once
+_LEAD: Final = 9  # places of n-grams that would begin before the token
 _CACHED_WORDS: Final = 4_096  # a power of two; with their rows they fit into a core's second cache
 _CACHED_ROWS: Final = 32  # a word of up to about ten letters
 
@@ -32,24 +42,20 @@ _CACHED_ROWS: Final = 32  # a word of up to about ten letters
 class Tables(NamedTuple):
     """A model as its kernel reads it; see ``FastTextFile``."""
 
-    word_bytes: NDArray[np.int8]
-    word_offsets: NDArray[np.int64]
-    word_slots: NDArray[np.int32]  # open addressing by the word's hash; -1 = free
-    num_words: int
+    words: Words
+    buckets: Buckets
     end_word: int  # entry of ``</s>``; -1 = the dictionary does not have it
     end_hash: np.uint64
-    buckets: np.uint64
-    blocks: NDArray[np.uint64]  # of 32 buckets: low half, a bit for each that is kept; high half, row of the first kept
     min_chars: int
     max_chars: int
     word_ngrams: int
-    label_prefix: NDArray[np.int8]
 
 
 class _Scratch(NamedTuple):
     """What the kernel works in; its size goes by the longest line of a batch."""
 
     token: NDArray[np.int8]  # a word between its brackets, and a 0
+    states: NDArray[np.uint32]  # hashes of the token's n-grams
     hashes: NDArray[np.uint64]  # of the line's words
     pending: NDArray[np.int32]  # rows to add
     cached_starts: NDArray[np.int64]  # where a word stood for which cached_rows are
@@ -60,44 +66,16 @@ class _Scratch(NamedTuple):
 
 def tables_of(file: FastTextFile) -> Tables:
     """Arrange a model for ``mean_rows``, whose rows are then the words' and those of the kept buckets in order."""
-    joined = np.frombuffer(b"".join(file.words), np.int8)
-    offsets = np.zeros(len(file.words) + 1, np.int64)
-    np.cumsum([len(word) for word in file.words], out=offsets[1:])
-    slots = np.full(1 << (2 * len(file.words)).bit_length(), -1, np.int32)
-    _fill_slots(joined, offsets, slots)
-    is_known = _END in file.words[: file.num_words]
+    has_end = _END in file.words[: file.num_words]
     return Tables(
-        word_bytes=joined,
-        word_offsets=offsets,
-        word_slots=slots,
-        num_words=file.num_words,
-        end_word=file.words.index(_END) if is_known else -1,
-        end_hash=_signed_hash(np.frombuffer(_END, np.int8)),
-        buckets=np.uint64(len(file.bucket_rows)),
-        blocks=_blocks(file.bucket_rows >= 0, file.num_words),
+        words=words_of(file.words, file.num_words),
+        buckets=buckets_of(file.bucket_rows >= 0, file.num_words),
+        end_word=file.words.index(_END) if has_end else -1,
+        end_hash=as_in_word_ngrams(hash_of(np.frombuffer(_END, np.int8), 0, len(_END))),
         min_chars=file.header.min_chars,
         max_chars=file.header.max_chars,
         word_ngrams=file.header.word_ngrams,
-        label_prefix=np.frombuffer(LABEL_PREFIX.encode(), np.int8),
     )
-
-
-def _blocks(is_kept: NDArray[np.bool_], num_words: int) -> NDArray[np.uint64]:
-    """Which buckets have a row, and which, in so little memory (0.5 MB for lid.176) that it stays near the core."""
-    bits = np.zeros(-(-len(is_kept) // 32) * 32, np.bool_)
-    bits[: len(is_kept)] = is_kept
-    firsts = num_words + np.cumsum(bits) - bits
-    low = np.packbits(bits, bitorder="little").view("<u4").astype(np.uint64)
-    return firsts[::32].astype(np.uint64) << np.uint64(32) | low
-
-
-@njit(cache=True, nogil=True)
-def _fill_slots(words: NDArray[np.int8], offsets: NDArray[np.int64], slots: NDArray[np.int32]) -> None:
-    for word in range(len(offsets) - 1):
-        slot = _hash(words, offsets[word], offsets[word + 1]) & (len(slots) - 1)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (len(slots) - 1)
-        slots[slot] = word
 
 
 @njit(cache=True, nogil=True)
@@ -126,8 +104,9 @@ def mean_rows(
         longest = max(longest, offsets[line + 1] - offsets[line])
     scratch = _Scratch(
         np.empty(longest + 3, np.int8),
+        np.empty(_LEAD + 3 * _PENDING, np.uint32),
         np.empty(longest // 2 + 2 if tables.word_ngrams > 1 else 0, np.uint64),
-        np.empty(_PENDING + _CACHED_ROWS + max(tables.max_chars, tables.word_ngrams) + 2, np.int32),
+        np.empty(4 * _PENDING + _CACHED_ROWS + max(tables.max_chars, tables.word_ngrams) + 2, np.int32),
         np.zeros(_CACHED_WORDS, np.int64),
         np.zeros(_CACHED_WORDS, np.int64),
         np.zeros(_CACHED_WORDS, np.int64),
@@ -155,13 +134,11 @@ def _sum_rows(
     """Add the rows of one line to ``hidden``; return how many they are.
 
     One function on purpose: a call a word that passes the tables costs as much as the word. Words come again and again,
-    so the rows of the last ones are kept. n-grams of two to four one-byte characters, lid.176's of most text, have a
-    loop of their own, without the questions of the general one: a fifth less time for English.
+    so the rows of the last ones are kept.
     """
-    token, pending, cached_rows = scratch.token, scratch.pending, scratch.cached_rows
+    token, states, pending, cached_rows = scratch.token, scratch.states, scratch.pending, scratch.cached_rows
     cached_starts, cached_sizes, cached_counts = scratch.cached_starts, scratch.cached_sizes, scratch.cached_counts
-    blocks, buckets = tables.blocks, tables.buckets
-    reciprocal = np.uint64(1 << 32) // max(buckets, np.uint64(1))
+    words, buckets = tables.words, tables.buckets
     is_two_to_four = tables.min_chars == 2 and tables.max_chars == 4
     token[0] = _OPEN
     count, total, num_words = 0, 0, 0
@@ -169,24 +146,23 @@ def _sum_rows(
         if count >= _PENDING:
             total += _add_rows(rows, pending, count, hidden)
             count = 0
-        start, size, state, signs = at, 1, _BASIS, 0
+        start, size, state = at, 1, HASH_BASIS
         while at < end and data[at] != _SPACE:
             token[size] = data[at]
-            signs |= data[at]
-            state = _hash_step(state, data[at])
+            state = hash_step(state, data[at])
             size += 1
             at += 1
         num_bytes = size - 1
         at += 1
         slot = state & (_CACHED_WORDS - 1)
-        is_cached = num_bytes == cached_sizes[slot] and _is_same(data, cached_starts[slot], data, start, num_bytes)
-        word = -1
+        is_cached = num_bytes == cached_sizes[slot] and is_same(data, cached_starts[slot], data, start, num_bytes)
+        entry = -1
         if not is_cached:
-            word = _find_word(tables, data, start, num_bytes, state)
-            if word >= tables.num_words or (word < 0 and _is_label(tables, data, start, num_bytes)):
+            entry = find_entry(words, data, start, num_bytes, state)
+            if entry >= words.num_words or (entry < 0 and begins_as_label(data, start, num_bytes)):
                 continue  # fastText passes over labels in a text
         if tables.word_ngrams > 1:
-            scratch.hashes[num_words] = np.uint64(np.int64(np.int32(state)))
+            scratch.hashes[num_words] = as_in_word_ngrams(state)
             num_words += 1
         if is_cached:
             for i in range(cached_counts[slot]):
@@ -194,40 +170,29 @@ def _sum_rows(
             count += cached_counts[slot]
             continue
         before = total + count
-        pending[count] = word
-        count += word >= 0
+        pending[count] = entry
+        count += entry >= 0
         token[size], token[size + 1] = _CLOSE, 0
         size += 1
-        if is_two_to_four and signs >= 0:
-            for first in range(size - 1):
-                state = _hash_step(_hash_step(_BASIS, token[first]), token[first + 1])
-                for i in range(first + 2, first + 5):
-                    row = _bucket_row(blocks, buckets, reciprocal, state)
-                    if row >= 0:
-                        pending[count] = row
-                        count += 1
-                    if i >= size:
-                        break
-                    state = _hash_step(state, token[i])
-                if count >= _PENDING:
-                    total += _add_rows(rows, pending, count, hidden)
-                    count = 0
+        if is_two_to_four and size < _PENDING:
+            last = _hash_two_to_four(token, size, states)
+            count = _append_rows(states, _LEAD, last, buckets, pending, count)
         elif tables.max_chars > 0:
             for first in range(size):
                 if token[first] <= _LAST_CONTINUATION:
                     continue
-                i, num_chars, state = first, 0, _BASIS
+                i, num_chars, state = first, 0, HASH_BASIS
                 while i < size and num_chars < tables.max_chars:
-                    state = _hash_step(state, token[i])
+                    state = hash_step(state, token[i])
                     i += 1
                     while token[i] <= _LAST_CONTINUATION:
-                        state = _hash_step(state, token[i])
+                        state = hash_step(state, token[i])
                         i += 1
                     num_chars += 1
                     if num_chars >= tables.min_chars and (num_chars > 1 or 0 < first < size - 1):
-                        row = _bucket_row(blocks, buckets, reciprocal, state)
-                        if row >= 0:
-                            pending[count] = row
+                        bucket = bucket_of(buckets, state)
+                        if is_kept(buckets, bucket):
+                            pending[count] = row_of(buckets, bucket)
                             count += 1
                 if count >= _PENDING:
                     total += _add_rows(rows, pending, count, hidden)
@@ -246,6 +211,55 @@ def _sum_rows(
     return int(total)
 
 
+@njit(cache=True, nogil=True, forceinline=True)
+def _hash_two_to_four(token: NDArray[np.int8], size: int, states: NDArray[np.uint32]) -> int:
+    """Hash a token's n-grams of two to four characters (lid.176's), by their first character and then by their length.
+
+    One pass: the n-grams that end at a character are hashed together, each to the place that it has by its beginning,
+    ``_LEAD + 3 * first character + length - 2``. Indices are unsigned: Numba asks of others whether they are negative.
+
+    Returns:
+        Where in ``states`` the hashes end, which begin at ``_LEAD``.
+    """
+    at, place, end = np.uintp(0), np.uintp(_LEAD), np.uintp(size)
+    one, two, three = HASH_BASIS, HASH_BASIS, HASH_BASIS
+    while at < end:
+        four, three, two, one = three, two, one, HASH_BASIS
+        while True:
+            byte = token[at]
+            one, two = hash_step(one, byte), hash_step(two, byte)
+            three, four = hash_step(three, byte), hash_step(four, byte)
+            at += np.uintp(1)
+            if token[at] > _LAST_CONTINUATION:
+                break
+        states[place - np.uintp(3)] = two
+        states[place - np.uintp(5)] = three
+        states[place - np.uintp(7)] = four
+        place += np.uintp(3)
+    # Behind the last but two characters no four follow, behind the last but one only two.
+    states[place - np.uintp(7)] = states[place - np.uintp(6)]
+    return int(np.int64(place)) - 6
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _append_rows(
+    states: NDArray[np.uint32], first: int, last: int, buckets: Buckets, pending: NDArray[np.int32], count: int
+) -> int:
+    """Append the rows of the n-grams whose hashes are ``states`` from ``first`` up to ``last``; return the new count.
+
+    Their buckets come first, and all of them, those without a row to be written over: one n-gram in five to ten has
+    one, and the processor would often guess wrongly which.
+    """
+    found = np.uintp(count)
+    for i in range(np.uintp(first), np.uintp(last)):
+        bucket = bucket_of(buckets, states[i])
+        pending[found] = bucket
+        found += np.uintp(is_kept(buckets, bucket))
+    for i in range(np.uintp(count), found):
+        pending[i] = row_of(buckets, np.uint64(pending[i]))
+    return int(np.int64(found))
+
+
 @njit(cache=True, nogil=True)
 def _add_word_ngrams(
     hashes: NDArray[np.uint64],
@@ -254,14 +268,15 @@ def _add_word_ngrams(
     pending: NDArray[np.int32],
     hidden: NDArray[np.float32],
 ) -> int:
-    count, total = 0, 0
+    buckets, count, total = tables.buckets, 0, 0
     for first in range(len(hashes)):
         mixed = hashes[first]
         for i in range(first + 1, min(first + tables.word_ngrams, len(hashes))):
             mixed = mixed * _WORD_NGRAM_FACTOR + hashes[i]
-            row = _row_of(tables.blocks, mixed % tables.buckets)
-            pending[count] = row
-            count += row >= 0
+            bucket = mixed % buckets.size
+            if is_kept(buckets, bucket):
+                pending[count] = row_of(buckets, bucket)
+                count += 1
         if count >= _PENDING:
             total += _add_rows(rows, pending, count, hidden)
             count = 0
@@ -283,77 +298,3 @@ def _add_rows(rows: NDArray[np.float32], chosen: NDArray[np.int32], count: int, 
         for k in range(size):
             total[k] += rows[row, k]
     return count
-
-
-@njit(cache=True, nogil=True)
-def _bucket_row(blocks: NDArray[np.uint64], buckets: np.uint64, reciprocal: np.uint64, state: np.uint32) -> int:
-    """Row of an n-gram by its hash, or -1; ``reciprocal`` is 2**32 // buckets."""
-    # state % buckets without a division: the product with the reciprocal is the quotient, or one less
-    bucket = state - ((np.uint64(state) * reciprocal) >> np.uint64(32)) * buckets
-    return int(_row_of(blocks, bucket - buckets * (bucket >= buckets)))
-
-
-@njit(cache=True, nogil=True)
-def _row_of(blocks: NDArray[np.uint64], bucket: np.uint64) -> int:
-    block, one = blocks[bucket >> np.uint64(5)], np.uint64(1) << (bucket & np.uint64(31))
-    if block & one == 0:
-        return -1
-    return int((block >> np.uint64(32)) + _count_bits(block & (one - np.uint64(1))))
-
-
-@intrinsic
-def _count_bits(typing_context: Any, number: Any) -> Any:
-    """Ones of a uint64, by the machine's own instruction."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
-@njit(cache=True, nogil=True)
-def _find_word(tables: Tables, data: NDArray[np.int8], start: int, size: int, state: np.uint32) -> int:
-    """Entry of the dictionary that a word is, or -1."""
-    mask = len(tables.word_slots) - 1
-    slot = np.int64(state) & mask
-    while tables.word_slots[slot] >= 0:
-        word = tables.word_slots[slot]
-        first = tables.word_offsets[word]
-        if tables.word_offsets[word + 1] - first == size and _is_same(tables.word_bytes, first, data, start, size):
-            return int(word)
-        slot = (slot + 1) & mask
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _is_label(tables: Tables, data: NDArray[np.int8], start: int, size: int) -> bool:
-    """Whether a word that the dictionary does not have begins as labels do."""
-    prefix = tables.label_prefix
-    return size >= len(prefix) and _is_same(prefix, 0, data, start, len(prefix))
-
-
-@njit(cache=True, nogil=True)
-def _is_same(one: NDArray[np.int8], first: int, other: NDArray[np.int8], second: int, size: int) -> bool:
-    same = 0
-    while same < size and one[first + same] == other[second + same]:
-        same += 1
-    return same == size
-
-
-@njit(cache=True, nogil=True)
-def _hash(data: NDArray[np.int8], start: int, end: int) -> np.uint32:
-    state = _BASIS
-    for i in range(start, end):
-        state = _hash_step(state, data[i])
-    return state
-
-
-@njit(cache=True, nogil=True)
-def _hash_step(state: np.uint32, byte: np.int8) -> np.uint32:
-    return np.uint32((state ^ np.uint32(byte)) * _PRIME)
-
-
-@njit(cache=True, nogil=True)
-def _signed_hash(word: NDArray[np.int8]) -> np.uint64:
-    """A word's hash as word n-grams take it in: its 32 bits as a signed number."""
-    return np.uint64(np.int64(np.int32(_hash(word, 0, len(word)))))

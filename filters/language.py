@@ -196,27 +196,32 @@ def _clean(
     out_offsets = np.zeros(len(starts) + 1, np.int64)
     write = 0
     for row in range(len(starts)):
-        at, end = starts[row], ends[row]
-        num_chars, after_blank = 0, False
-        while at < end and num_chars + after_blank < max_chars:
+        at, end, first = starts[row], ends[row], write
+        num_chars, after_blank = 0, True  # no space leads
+        while at < end and num_chars < max_chars:
             byte = data[at]
-            size, is_blank = 1, byte == _SPACE
-            if byte < _SPACE or byte >= 0x7F or byte == _LESS:  # most bytes of most texts need no closer look
-                size = _plain_size(data, at, end)
+            if _SPACE < byte < 0x7F and byte != _LESS:  # most bytes of most texts: no closer look
+                out[write] = byte
+                size, is_blank = 1, False
+            elif byte == _SPACE:
+                size, is_blank = 1, True
+            else:
+                size, is_blank = _plain_size(data, at, end), False
                 if size == 0:
                     size, is_blank = _next_unit(data, at, end, properties)
+                for i in range(0 if is_blank else size):
+                    out[write + i] = data[at + i]
             if is_blank:
-                after_blank = num_chars > 0
+                out[write] = _SPACE
+                write += not after_blank
+                num_chars += not after_blank
             else:
-                if after_blank:
-                    out[write] = _SPACE
-                    write += 1
-                for i in range(at, at + size):
-                    out[write] = data[i]
-                    write += 1
-                num_chars += 1 + after_blank
-                after_blank = False
+                write += size
+                num_chars += 1
+            after_blank = is_blank
             at += size
+        if write > first and out[write - 1] == _SPACE:
+            write -= 1
         out_offsets[row + 1] = write
     return out[:write], out_offsets
 

@@ -107,6 +107,8 @@ LINES = [
     " ".join(WORDS * 50),
     "日本語" * 700,  # more rows than are held at once, in one word
     "seawind" * 400,
+    *["sea ваш " + "日" * size for size in range(1, 5)],  # n-grams that would go beyond the word
+    *["x" * size for size in range(1_018, 1_028)],  # the longest whose n-grams are hashed together
 ]
 
 
