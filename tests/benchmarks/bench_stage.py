@@ -1,14 +1,21 @@
-"""The filter as Beam jobs, Parquet in and Parquet out, beside the sum of its parts; ``--help`` says on what."""
+"""The filter as Beam jobs, Parquet in and Parquet out, beside the sum of its parts; ``--help`` says on what.
+
+The last column is what the machine itself gives: the same parts in processes that share nothing. Cores which are two
+threads of one are worth less than two.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +69,10 @@ def main() -> None:
         ]
         print(markdown(["part, one process", "MB/s", "CPU-ms/MB"], rows))
         print()
-        stages = {workers: _stages(folder, workers) for workers in dict.fromkeys((1, arguments.workers))}
-        print(_whole(stages, sum(parts.values()), size, documents))
+        counts = list(dict.fromkeys((1, arguments.workers)))
+        stages = {workers: _stages(folder, workers) for workers in counts}
+        bare = {workers: _side_by_side(folder, workers) for workers in counts}
+        print(_whole(stages, bare, sum(parts.values()), size, documents))
 
 
 def _run(folder: Path, stage: str, workers: int) -> dict[str, Any]:
@@ -78,7 +87,8 @@ def _run(folder: Path, stage: str, workers: int) -> dict[str, Any]:
 
 def _stages(folder: Path, workers: int) -> float:
     """Seconds of the two stages, from the plan to the commit."""
-    return sum(_run(folder, stage, workers)["seconds"] for stage in ("signals", "filter"))
+    seconds: float = sum(_run(folder, stage, workers)["seconds"] for stage in ("signals", "filter"))
+    return seconds
 
 
 class _Clock:
@@ -97,15 +107,38 @@ class _Clock:
         self.start()
 
 
-def _parts(folder: Path) -> tuple[dict[str, float], int, int]:
+def _side_by_side(folder: Path, processes: int) -> float:
+    """Seconds in which so many processes, with nothing in common but the machine, do the parts of some shards each."""
+    context = multiprocessing.get_context("spawn")
+    barrier, seconds = context.Barrier(processes), SimpleQueue[float](ctx=context)
+    started = [
+        context.Process(target=_bare, args=(folder, f"parts-{number}", barrier, seconds)) for number in range(processes)
+    ]
+    for process in started:
+        process.start()
+    slowest = max(seconds.get() for _ in started)
+    for process in started:
+        process.join()
+    return slowest
+
+
+def _bare(folder: Path, name: str, barrier: Barrier, seconds: SimpleQueue[float]) -> None:
+    _parts(folder, name, shards=1)  # kernels are loaded
+    barrier.wait()
+    start = time.perf_counter()
+    _parts(folder, name, shards=6)
+    seconds.put(time.perf_counter() - start)
+
+
+def _parts(folder: Path, name: str = "parts", shards: int | None = None) -> tuple[dict[str, float], int, int]:
     """CPU seconds of each part on its own, in this process; bytes of text; documents."""
     (path,) = (folder / "out" / "extract").glob("*/manifest.json")
-    manifest, scratch = json.loads(path.read_text()), str(folder / "scratch")
-    space = Workspace(str(folder / "parts"), scratch, "", {"extract": str(path.parent)})
+    manifest, scratch = json.loads(path.read_text()), str(folder / name / "scratch")
+    space = Workspace(str(folder / name), scratch, "", {"extract": str(path.parent)})
     decision = decision_of(load_recipe(str(folder / "recipe.toml")), "massiveweb")
     model = LanguageModel(assets.path("lid.176.ftz"))
     clock, size, documents = _Clock(), 0, 0
-    for task in document_shards(manifest):
+    for task in document_shards(manifest)[:shards]:
         clock.start()
         batches = [batch for batch, _ in read_documents(space, task, ["text"])]
         clock.stop("read Parquet")
@@ -133,7 +166,7 @@ def _signals(batch: pa.RecordBatch, model: LanguageModel, clock: _Clock) -> pa.R
     return pa.RecordBatch.from_arrays(columns, schema=signals_schema())
 
 
-def _whole(seconds: dict[int, float], parts: float, size: int, documents: int) -> str:
+def _whole(seconds: dict[int, float], bare: dict[int, float], parts: float, size: int, documents: int) -> str:
     rows = [
         [
             f"{workers}",
@@ -141,6 +174,7 @@ def _whole(seconds: dict[int, float], parts: float, size: int, documents: int) -
             f"{documents / taken:,.0f}",
             f"{parts / taken:.2f}",
             f"{seconds[1] / taken:.2f}",
+            f"{workers * bare[1] / bare[workers]:.2f}",
         ]
         for workers, taken in seconds.items()
     ]
@@ -150,6 +184,7 @@ def _whole(seconds: dict[int, float], parts: float, size: int, documents: int) -
         "documents/s",
         "speed over that of the sum of the parts",
         "over that of one worker",
+        "so many bare processes over one",
     ]
     return markdown(header, rows)
 
