@@ -18,13 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
-from filters.bounds import decide
-from filters.pii import REPLACEMENTS
+from filters.bounds import Bound, OneOf, decide
+from filters.redaction import REPLACEMENTS
 from pipeline import storage
 from pipeline.accounting import count_verdicts
 from pipeline.config import Recipe
 from pipeline.documents import document_shards, verdicts
-from pipeline.filter_rules import Rule, rules_of
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -32,12 +31,13 @@ from pipeline.storage import ROWS_PER_GROUP, ParquetShardWriter
 from pipeline.text_edits import Editing, count_edits, verdict_schema
 
 _ROWS: Final = 64 * ROWS_PER_GROUP  # of signals, read at once: whole row groups
+_ROWS_A_WORKER: Final = 400_000  # decided in 2 s, which is what another process takes to start
 
 
 class Decision(NamedTuple):
     """What is decided by about a subset's documents."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[Bound | OneOf, ...]
     redacted: tuple[str, ...] = ()  # kinds of filters.pii
     edited_by_c4: bool = False  # what filters.c4 takes from the text
 
@@ -59,11 +59,13 @@ def run(stage: StageRun) -> None:
     """Decide about every shard of signals."""
     decisions = {subset: decision_of(stage.recipe, subset) for subset in stage.recipe.subsets()}
     tasks = document_shards(stage.manifests["signals"], "signals")
-    stage.map_shards(tasks, FilterDocuments(stage.space, decisions, stage.logs))
+    stage.map_shards(tasks, FilterDocuments(stage.space, decisions, stage.logs), _ROWS_A_WORKER)
 
 
 def decision_of(recipe: Recipe, subset: str) -> Decision:
     """What applies to a subset."""
+    from pipeline.filter_rules import rules_of  # with the kernels' modules: not for the workers, which call no kernel
+
     redacted = recipe.filter.redact if recipe.apply.applies("redact", subset) else ()
     edited_by_c4 = "c4" in recipe.filter.rules and recipe.apply.applies("c4", subset)
     return Decision(rules_of(recipe, subset), redacted, edited_by_c4)

@@ -25,13 +25,6 @@ from filters.utf8 import Bytes, Flags, Positions
 
 PII_KINDS: Final = ("email", "ip_address", "phone")
 
-# What takes the place of each kind: marks that Dolma's corpora have too, and that no other text has.
-REPLACEMENTS: Final = {
-    "email": "|||EMAIL_ADDRESS|||",
-    "ip_address": "|||IP_ADDRESS|||",
-    "phone": "|||PHONE_NUMBER|||",
-}
-
 # A document's spans, in order and apart: bytes of its UTF-8 from start up to stop.
 PII_TYPE: Final = pa.list_(
     pa.struct(

@@ -61,13 +61,17 @@ class StageRun:
         """A workspace for what the stage needs between its steps; not part of its output."""
         return replace(self.space, folder=self.space.work)
 
-    def map_shards(self, tasks: Sequence[ShardTask], shard_map: ShardMap) -> list[Receipt]:
+    def map_shards(
+        self, tasks: Sequence[ShardTask], shard_map: ShardMap, rows_a_worker: int | None = None
+    ) -> list[Receipt]:
         """Run a map step as a Beam job, but for the shards that have a receipt.
 
         Args:
             tasks: All shards of the step.
             shard_map: What to do with a shard. With the workspace ``intermediate()`` the step only prepares another,
                 and its receipts stay out of the manifest.
+            rows_a_worker: Documents for which a worker process is worth its start, which takes seconds; None = those
+                of any shard. Where one worker is enough, it is this process.
 
         Returns:
             The receipts of all tasks, in their order.
@@ -76,7 +80,8 @@ class StageRun:
         left = [task for task in tasks if finished_receipt(where.folder, task.name) is None]
         label = " ".join(filter(None, (self.stage, tasks[0].step if tasks else "")))
         if left:
-            self._run_job(label, left, len(tasks), shard_map)
+            engine = self._engine(min(self.workers, _most_workers(left, rows_a_worker)))
+            self._run_job(label, left, len(tasks), shard_map, engine)
         receipts = [finished_receipt(where.folder, task.name) for task in tasks]
         missing = [task.name for task, receipt in zip(tasks, receipts, strict=True) if receipt is None]
         if missing:
@@ -86,7 +91,7 @@ class StageRun:
             self.receipts += found
         return found
 
-    def _run_job(self, label: str, tasks: Sequence[ShardTask], total: int, shard_map: ShardMap) -> None:
+    def _run_job(self, label: str, tasks: Sequence[ShardTask], total: int, shard_map: ShardMap, engine: Any) -> None:
         from beam_jobs.shard_map import run_shards
 
         def poll() -> None:
@@ -97,7 +102,7 @@ class StageRun:
 
         for task in tasks:
             storage.remove(storage.join(self.logs, f"{task.name}.json"))
-        self._watched(label, lambda: run_shards(self._engine(len(tasks)), tasks, shard_map), poll)
+        self._watched(label, lambda: run_shards(engine, tasks, shard_map), poll)
 
     def run_pipeline(self, label: str, build: Callable[[Any], Any]) -> None:
         """Run a meeting step: ``build`` adds transforms to an empty Beam pipeline."""
@@ -121,11 +126,10 @@ class StageRun:
             self.receipts.append(receipt)
         return receipt
 
-    def _engine(self, num_tasks: int) -> Any:
+    def _engine(self, workers: int) -> Any:
         from beam_jobs.shard_map import Engine
 
-        # a worker process takes seconds to start: one shard is done here sooner
-        return Engine(self.runner, min(self.workers, num_tasks), self.beam_options)
+        return Engine(self.runner, workers, self.beam_options)
 
     def _notes(self, shards: set[str] | None = None) -> list[dict[str, Any]]:
         notes = []
@@ -157,6 +161,14 @@ class StageRun:
             said = _innermost(error)  # another process's error comes as text alone
             kind = AccountingError if isinstance(error, AccountingError) or _ACCOUNTING in said else StageError
             raise kind(f"{label} failed: {said}; see {log}") from error
+
+
+def _most_workers(tasks: Sequence[ShardTask], rows_a_worker: int | None) -> int:
+    """How many worker processes have enough to do."""
+    if rows_a_worker is None:
+        return len(tasks)
+    rows = sum(int(task.inputs[0]["rows"]) for task in tasks)
+    return min(len(tasks), max(1, rows // rows_a_worker))
 
 
 def _run_beside(job: Callable[[], None], poll: Callable[[], None]) -> None:

@@ -451,30 +451,30 @@ def test_shard_whose_file_was_cut_is_done_again(line: Line, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_interrupted_and_once_more_while_it_saves_its_state(line: Line, workers: str, tmp_path: Path) -> None:
-    out = line.before("filter", tmp_path)
-    gated = Gated(line.recipe, out, 1, "--workers", workers, "--only", "filter", while_held="/run.json$")
+    out = line.before("signatures", tmp_path)
+    gated = Gated(line.recipe, out, 1, "--workers", workers, "--only", "signatures", while_held="/run.json$")
     gated.held()
     family = gated.family()
     gated.process.send_signal(signal.SIGINT)
     wait_for(gated.stuck, gated.process)
     gated.process.send_signal(signal.SIGINT)
     assert "Traceback" not in gated.ends(130)
-    run(line.recipe, out, "--workers", "2", "--only", "filter")
-    assert files_of(out, ["filter"]) == files_of(line.out, ["filter"])
+    run(line.recipe, out, "--workers", "2", "--only", "signatures")
+    assert files_of(out, ["signatures"]) == files_of(line.out, ["signatures"])
     gone(family)
 
 
 def test_second_driver_is_refused_while_the_first_lives_and_not_a_moment_longer(line: Line, tmp_path: Path) -> None:
-    out = line.before("filter", tmp_path)
-    first = Gated(line.recipe, out, 1, "--workers", "2", "--only", "filter")
+    out = line.before("signatures", tmp_path)
+    first = Gated(line.recipe, out, 1, "--workers", "2", "--only", "signatures")
     first.reached()
-    second = run(line.recipe, out, "--only", "filter", check=False)
+    second = run(line.recipe, out, "--only", "signatures", check=False)
     assert (second.returncode, f"is in use by process {first.process.pid} " in second.stderr) == (2, True)
     family = first.family()
     first.process.kill()
     wait_for(lambda: state_of(first.process.pid) == "Z")  # dead, and nobody has asked for its exit code
-    run(line.recipe, out, "--workers", "1", "--only", "filter")
-    assert files_of(out, ["filter"]) == files_of(line.out, ["filter"])
+    run(line.recipe, out, "--workers", "1", "--only", "signatures")
+    assert files_of(out, ["signatures"]) == files_of(line.out, ["signatures"])
     first.process.communicate()
     gone(family)
 

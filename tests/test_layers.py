@@ -40,6 +40,8 @@ RULES = {
         {"tokenizer", "trainer", *SHARED_PIPELINE},
         {"jax", "flax", "optax", "orbax", "grain", "safetensors", "sentencepiece", "tokenizers"},
     ),
+    # workers that decide call no kernel, and kernels' modules take half a second to import
+    "beam_jobs.filter_documents": (set(FOLDERS), HEAVY - {"jax", "flax", "optax", "orbax", "typer", "jinja2", "numba"}),
     "beam_jobs.*": (set(FOLDERS), HEAVY - {"jax", "flax", "optax", "orbax", "typer", "jinja2"}),
     "pipeline.cli": ({"pipeline"}, {"typer"}),
     "pipeline.stages": ({"pipeline"}, set()),

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from job_workspace import article, driver, files_of, finished_run, folder_of, recipe, write_lines
 
+from beam_jobs.shard_map import Engine, ShardMap
 from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.driver import default_workers, summary
-from pipeline.manifest import AccountingError, Counts, Receipt, ShardTask, Workspace, finished_receipt
+from pipeline.manifest import AccountingError, Counts, Receipt, ShardTask, Workspace, finished_receipt, write_receipt
 from pipeline.progress import Progress
 from pipeline.stage_run import StageError, StageRun
 from pipeline.stages import STAGES
@@ -216,6 +217,39 @@ def test_a_step_that_lost_a_row_leaves_no_receipt(tmp_path: Path, root: Path) ->
         run.run_once(TASK, lambda: receipt(3, 2))
     assert run.receipts == []
     assert finished_receipt(run.space.folder, TASK.name) is None
+
+
+@pytest.mark.parametrize(
+    ("rows_a_worker", "workers", "expected"),
+    [
+        (None, 8, 3),  # one a shard
+        (None, 2, 2),
+        (10, 8, 3),
+        (100, 8, 3),
+        (101, 8, 2),
+        (150, 8, 2),
+        (151, 8, 1),
+        (10**9, 8, 1),
+        (100, 1, 1),
+    ],
+)
+def test_no_more_workers_than_have_enough_to_do(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch,
+    rows_a_worker: int | None, workers: int, expected: int,
+) -> None:  # fmt: skip
+    tasks = [ShardTask("all", index, 3, ({"rows": 100},)) for index in range(3)]
+    started: list[Engine] = []
+
+    def run_shards(engine: Engine, left: Sequence[ShardTask], shard_map: ShardMap) -> None:
+        started.append(engine)
+        for task in left:
+            write_receipt(run.space, Receipt(task.name, (), (), Counts("documents", 1, 1, {}, 0, 1), "all"))
+
+    monkeypatch.setattr("beam_jobs.shard_map.run_shards", run_shards)
+    run = stage_run(tmp_path, recipe(root))
+    run.workers = workers
+    run.map_shards(tasks, ShardMap(lambda task: receipt(1, 1), run.space, run.logs), rows_a_worker)
+    assert [engine.workers for engine in started] == [expected]
 
 
 def failing(error: BaseException) -> Callable[[Any], None]:
