@@ -50,12 +50,13 @@ def kept_rows(folder: str, task: ShardTask) -> tuple[pa.ChunkedArray, npt.NDArra
     return table["id"], pc.equal(table["verdict"], KEPT).to_numpy(zero_copy_only=False)
 
 
-def shard_edits(folders: Mapping[str, str], task: ShardTask) -> pa.Table | None:
+def shard_edits(folders: Mapping[str, str], task: ShardTask, num_rows: int | None = None) -> pa.Table | None:
     """``id`` and ``edits`` (``text_edits.EDITS_TYPE``) of a shard's documents; None where nothing edits them.
 
     Args:
         folders: Of the stages, ``filter`` and ``signals`` among them.
         task: The shard.
+        num_rows: Of no fewer than the first so many documents; None = of all.
 
     Raises:
         RecipeError: The signals, which hold what the filter takes out, are not finished.
@@ -63,7 +64,7 @@ def shard_edits(folders: Mapping[str, str], task: ShardTask) -> pa.Table | None:
     if "signals" not in folders:
         raise RecipeError("the filter's edits stand in the signals, and these are not finished; run them first")
     verdicts_path = storage.join(folders["filter"], task.file("verdicts"))
-    return read_edits(verdicts_path, storage.join(folders["signals"], task.file("signals")))
+    return read_edits(verdicts_path, storage.join(folders["signals"], task.file("signals")), num_rows)
 
 
 def with_edits(documents: pa.RecordBatch, edits: pa.Table) -> pa.RecordBatch:

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -44,7 +47,7 @@ def find_documents(
     if verdict != KEPT and stage == "extract":
         return list(islice(_records(extract, shards, verdict, reason), number))
     stages = [finished[name] for name in VERDICT_STAGES if name in finished and stage in (None, name)]
-    found = _documents(finished, stages, shards, verdict, reason)
+    found = _documents(finished, stages, shards, verdict, reason, number)
     return list(islice(found, number))
 
 
@@ -66,28 +69,42 @@ def _documents(
     shards: list[ShardTask],
     verdict: str,
     reason: str | None,
+    number: int,
 ) -> Iterator[dict[str, Any]]:
+    """The first documents of each shard, no fewer than ``number`` where it has as many."""
     for task in shards:
         found: dict[int, dict[str, Any]] = {}
         for stage in stages:  # a document is dropped by one stage at most, and kept when the last one kept it
             table = read_side_table(stage.folder, task, "verdicts", ["verdict", "reason", "reasons", "evidence"])
-            decided = {
-                row: {"stage": stage.name, **values}
-                for row, values in enumerate(table.to_pylist())
-                if values["verdict"] == verdict and (reason is None or reason in values["reasons"])
-            }
+            rows = _rows_with(table, verdict, reason)[:number]
+            values = table.take(rows).to_pylist()
+            decided = {row: {"stage": stage.name, **one} for row, one in zip(rows.tolist(), values, strict=True)}
             found = decided if verdict == KEPT else {**found, **decided}
         if not stages and verdict == KEPT:
-            found = {row: {"stage": "extract", "verdict": KEPT} for row in range(task.inputs[0]["rows"])}
+            rows_of_shard = range(min(number, task.inputs[0]["rows"]))
+            found = {row: {"stage": "extract", "verdict": KEPT} for row in rows_of_shard}
         yield from read_documents_at(finished, task, found)
+
+
+def _rows_with(table: pa.Table, verdict: str, reason: str | None) -> npt.NDArray[np.int64]:
+    """Where a table of verdicts has one, ``reason`` among its reasons."""
+    has_it = pc.equal(table["verdict"], verdict).to_numpy()
+    if reason is not None:
+        reasons = table["reasons"].combine_chunks()
+        has_reason = np.zeros(len(table), np.bool_)
+        has_reason[pc.list_parent_indices(reasons).filter(pc.equal(reasons.flatten(), reason)).to_numpy()] = True
+        has_it = has_it & has_reason
+    return np.flatnonzero(has_it)
 
 
 def read_documents_at(
     finished: Mapping[str, FinishedStage], task: ShardTask, found: dict[int, dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Read the documents of the found rows, row group by row group."""
+    if not found:
+        return
     first, folders = 0, {name: stage.folder for name, stage in finished.items()}
-    edits = shard_edits(folders, task) if "filter" in finished else None
+    edits = shard_edits(folders, task, max(found) + 1) if "filter" in finished else None
     with storage.open_read(storage.join(folders["extract"], task.file("documents"))) as stream:
         file = pq.ParquetFile(stream)
         for group in range(file.metadata.num_row_groups):

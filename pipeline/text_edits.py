@@ -54,12 +54,13 @@ def read_editing(verdicts_path: str) -> Editing:
     return editing
 
 
-def read_edits(verdicts_path: str, signals_path: str) -> pa.Table | None:
+def read_edits(verdicts_path: str, signals_path: str, num_rows: int | None = None) -> pa.Table | None:
     """The edits of a shard's documents, whatever their verdict.
 
     Args:
         verdicts_path: The filter's table.
         signals_path: The signals' table.
+        num_rows: Of no fewer than the first so many documents; None = of all.
 
     Returns:
         ``id`` and ``edits`` (EDITS_TYPE), as the signals' rows; None where nothing edits.
@@ -74,10 +75,12 @@ def read_edits(verdicts_path: str, signals_path: str) -> pa.Table | None:
     with storage.open_read(signals_path) as stream:
         file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
         schema = pa.schema([file.schema_arrow.field("id"), pa.field("edits", EDITS_TYPE)])
-        batches = [
-            pa.RecordBatch.from_arrays([batch["id"], edits_of(batch, editing)], schema=schema)
-            for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False)
-        ]
+        batches, rows = [], 0
+        for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):
+            if num_rows is not None and rows >= num_rows:
+                break
+            batches.append(pa.RecordBatch.from_arrays([batch["id"], edits_of(batch, editing)], schema=schema))
+            rows += batch.num_rows
     return pa.Table.from_batches(batches, schema)
 
 

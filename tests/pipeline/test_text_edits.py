@@ -14,6 +14,7 @@ from job_workspace import id_of
 
 from filters.c4 import C4_EDITS_TYPE
 from filters.pii import PII_TYPE
+from pipeline import text_edits
 from pipeline.schema import VERDICT_SCHEMA
 from pipeline.text_edits import (
     EDITS_TYPE,
@@ -151,6 +152,16 @@ def test_edits_are_read_whatever_the_verdict(tmp_path: Path, size: int) -> None:
         assert found is not None
         assert found["id"].to_pylist() == ROWS["id"].to_pylist()
         assert found["edits"].to_pylist() == edits_of(ROWS, editing).to_pylist()
+
+
+def test_edits_of_the_first_documents_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_edits, "_ROWS", 2)
+    paths = write_shard(tmp_path, LINES, VERDICTS, ROWS, 2)
+    expected = edits_of(ROWS, LINES).to_pylist()
+    for num_rows, read in ((0, 0), (1, 2), (2, 2), (3, 4), (5, 5), (9, 5)):
+        found = read_edits(*paths, num_rows)
+        assert found is not None
+        assert found["edits"].to_pylist() == expected[:read]
 
 
 def test_without_edits_the_signals_are_not_opened(tmp_path: Path) -> None:
