@@ -14,7 +14,6 @@ from job_workspace import finished_run, folder_of
 from pipeline.find import find_documents
 from pipeline.finished import VERDICT_STAGES
 
-
 NONE_OF_DEDUP = {("dedup", "dropped", reason) for reason in (None, "late", "few")}  # but for one exact copy
 
 
