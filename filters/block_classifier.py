@@ -85,7 +85,7 @@ def choose_blocks(tree: HtmlTree, blocks: HtmlBlocks) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def choose_by_model(tree: HtmlTree, blocks: HtmlBlocks, model: Model) -> npt.NDArray[np.bool_]:
     """``choose_blocks`` with another model."""
     first = block_features(tree, blocks, model.words)
@@ -98,7 +98,7 @@ def choose_by_model(tree: HtmlTree, blocks: HtmlBlocks, model: Model) -> npt.NDA
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def to_probabilities(scores: npt.NDArray[np.int32], p_table: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Look up the probability, 0 to 65,535, of each score."""
     p = np.empty(len(scores), np.int64)
@@ -107,7 +107,7 @@ def to_probabilities(scores: npt.NDArray[np.int32], p_table: npt.NDArray[np.int6
     return p
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def best_choice(p: npt.NDArray[np.int64], size: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Keep the blocks above the threshold that gives the best expected F1 of words.
 

@@ -27,13 +27,13 @@ _LOG_CODES: Final = _log_codes()
 _NUM_LOG_CODES: Final = len(_LOG_CODES)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def log_code(count: int) -> int:
     """Code a count: itself up to 8, then four steps an octave, 63 from 114,688 on."""
     return int(_LOG_CODES[max(0, count)]) if count < _NUM_LOG_CODES else _high_log_code(count)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _high_log_code(count: int) -> int:
     octave = 2
     while (count >> (octave + 1)) > 0:
@@ -41,7 +41,7 @@ def _high_log_code(count: int) -> int:
     return min(63, 4 * (octave - 1) + ((count >> (octave - 2)) & 3))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def ratio_code(part: int, whole: int) -> int:
     """Code a ratio in 63rds, rounded down; 0 for an empty whole, 63 from 1 on."""
     if whole <= 0:
@@ -50,7 +50,7 @@ def ratio_code(part: int, whole: int) -> int:
     return int(min(63, code))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def signed_code(value: int, step: int) -> int:
     """Code a signed value around 32, ``step`` a unit."""
     return min(63, max(0, 32 + value // step))

@@ -63,7 +63,7 @@ class Context(NamedTuple):
     candidates: Ints
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def read_context(
     around: Surroundings,
     text: BlockText,
@@ -92,7 +92,7 @@ def read_context(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _sum_weights(elements: Elements, weight: Weights) -> Ints:
     sums = np.zeros(len(elements.flags), np.int32)
     for element in range(len(sums)):
@@ -101,7 +101,7 @@ def _sum_weights(elements: Elements, weight: Weights) -> Ints:
     return sums
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _inherit(
     around: Surroundings, own_flags: npt.NDArray[np.uint32], path: Ints
 ) -> tuple[npt.NDArray[np.uint32], Ints, Ints, Ints]:
@@ -116,7 +116,7 @@ def _inherit(
     return flags, path_sum, path_low, path_high
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _sizes(text: BlockText, flags: npt.NDArray[np.uint32], container: Ints) -> tuple[Ints, Ints]:
     counts = text.counts
     size = counts[WORDS] + (counts[CJK] + 1) // 2
@@ -129,7 +129,7 @@ def _sizes(text: BlockText, flags: npt.NDArray[np.uint32], container: Ints) -> t
     return size, good
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _sum_subtrees(around: Surroundings, text: BlockText, size: Ints, good: Ints) -> Ints:
     """Sums over every element's subtree."""
     sums = np.zeros((NUM_SUMS, len(around.tag)), np.int32)
@@ -146,7 +146,7 @@ def _sum_subtrees(around: Surroundings, text: BlockText, size: Ints, good: Ints)
     return sums
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _count_groups(around: Surroundings, signature: npt.NDArray[np.uint64]) -> Ints:
     """For each element, the number of siblings with text of its signature, itself included."""
     keys = np.empty(len(signature), np.uint64)
@@ -156,7 +156,7 @@ def _count_groups(around: Surroundings, signature: npt.NDArray[np.uint64]) -> In
     return group
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _look_up(around: Surroundings, sums: Ints, group: Ints) -> tuple[Ints, Ints, Ints]:
     up = np.full(len(group), -1, np.int32)
     near, far = up.copy(), up.copy()
@@ -172,7 +172,7 @@ def _look_up(around: Surroundings, sums: Ints, group: Ints) -> tuple[Ints, Ints,
     return up, near, far
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _score_elements(
     around: Surroundings, text: BlockText, flags: npt.NDArray[np.uint32], size: Ints, good: Ints, sums: Ints
 ) -> Ints:
@@ -200,7 +200,7 @@ def _score_elements(
     return score
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _deepest_holding(around: Surroundings, sums: Ints, percent: int) -> int:
     """The deepest element with this share of the page's running text; the first of equals, -1 without running text."""
     best, best_depth = -1, -1

@@ -89,7 +89,7 @@ class Elements(NamedTuple):
     word_start: npt.NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def read_elements(around: Surroundings) -> Elements:
     """Read the attributes of the elements around blocks; see ``Elements``."""
     size = len(around.tag)
@@ -111,12 +111,12 @@ def read_elements(around: Surroundings) -> Elements:
     return Elements(flags, signature, word[:num_words].copy(), word_start)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _word_id(word: np.uint64, kind: np.uint64) -> np.uint16:
     return np.uint16(hash_end(word ^ kind) >> np.uint64(64 - WORD_BITS))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _read_attributes(
     around: Surroundings,
     element: int,
@@ -144,7 +144,7 @@ def _read_attributes(
     return num_words
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _kind_of_name(source: Bytes, start: int, size: int) -> int:
     """Which of the attributes that count this is, by its first eight letters in any case and its size."""
     if not 1 << min(size, 63) & _SIZES:
@@ -157,7 +157,7 @@ def _kind_of_name(source: Bytes, start: int, size: int) -> int:
     return _OTHER
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _read_words(
     source: Bytes, position: int, stop: int, word: npt.NDArray[np.uint16], count: int, limit: int, kind: np.uint64
 ) -> int:
@@ -173,7 +173,7 @@ def _read_words(
     return count
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _read_class(
     source: Bytes,
     position: int,
@@ -195,13 +195,13 @@ def _read_class(
                 count += 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _is_number(source: Bytes, word_end: int) -> bool:
     """Whether the word that ends here ends in a digit."""
     return bool(0x30 <= source[word_end - 1] <= 0x39)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _role_flag(role: np.uint64) -> np.uint32:
     flag = np.uint32(0)
     for i in range(len(_ROLE_HASHES)):
@@ -210,7 +210,7 @@ def _role_flag(role: np.uint64) -> np.uint32:
     return flag
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _hides(source: Bytes, kind: int, start: int, stop: int) -> bool:
     """Whether an attribute hides its element: ``hidden``, ``aria-hidden``, or a style that does."""
     if kind == _STYLE:
@@ -218,7 +218,7 @@ def _hides(source: Bytes, kind: int, start: int, stop: int) -> bool:
     return bool(kind == _HIDDEN or hash_lower(source, start, stop) == _TRUE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _has_rule(source: Bytes, start: int, stop: int, rule: Bytes) -> bool:
     """Whether a style has this rule; blanks after its first letter don't count."""
     for first in range(start, stop):

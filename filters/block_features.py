@@ -66,7 +66,7 @@ class BlockFeatures(NamedTuple):
     context: Context
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> BlockFeatures:
     """Compute the features of every block of a page.
 
@@ -90,7 +90,7 @@ def block_features(tree: HtmlTree, blocks: HtmlBlocks, weights: WordWeights) -> 
     return BlockFeatures(matrix, kind, around, context)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _fill(
     matrix: Features,
     tree: HtmlTree,

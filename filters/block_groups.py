@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def first_of_equals(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """Find the first place of each key.
 
@@ -32,7 +32,7 @@ def first_of_equals(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     return first
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def count_equals(first: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """How many have the same key, themselves included; ``first`` is from ``first_of_equals``."""
     count = np.zeros(len(first), np.int32)

@@ -43,7 +43,7 @@ _WINDOWS: Final = np.array(WINDOWS)
 _NEIGHBOUR_ROWS: Final = np.array([NAMES.index(name) for name in NEIGHBOUR_OF.split()])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def number_kinds(around: Surroundings, signature: npt.NDArray[np.uint64]) -> Ints:
     """Number of each block's kind, int32 [num_blocks]: equal for the same signatures three levels up."""
     keys = np.empty(len(around.container), np.uint64)
@@ -58,7 +58,7 @@ def number_kinds(around: Surroundings, signature: npt.NDArray[np.uint64]) -> Int
     return kind
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def group_rows(rows: Features, around: Surroundings, text: BlockText, context: Context, kind: Ints) -> None:
     """Repeated siblings around a block, and the blocks of its kind anywhere on the page."""
     num_blocks = rows.shape[1]
@@ -87,7 +87,7 @@ def group_rows(rows: Features, around: Surroundings, text: BlockText, context: C
         rows[at + 4, b] = 1 if b and kind[b - 1] == k else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def place_rows(rows: Features, size: Ints) -> None:
     """Where a block is on the page, and which headings are before it. Reads rows written before."""
     num_blocks, at = rows.shape[1], PLACE_AT
@@ -117,7 +117,7 @@ def place_rows(rows: Features, size: Ints) -> None:
             heading = b
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def page_rows(rows: Features, around: Surroundings, text: BlockText, context: Context) -> None:
     """Numbers of the whole page, the same for all its blocks."""
     num_blocks, at = rows.shape[1], PAGE_AT
@@ -140,7 +140,7 @@ def page_rows(rows: Features, around: Surroundings, text: BlockText, context: Co
     rows[at + 12] = rows[_TOKEN_MEAN].sum() // num_blocks
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def page_kind_rows(rows: Features, elements: Elements, text: BlockText, weight: Weights) -> None:
     """What kind of page its words make likely, the same for all its blocks."""
     at = PAGE_AT + len(PAGE_NAMES) - len(PAGE_KINDS)
@@ -148,7 +148,7 @@ def page_kind_rows(rows: Features, elements: Elements, text: BlockText, weight: 
         rows[at + kind] = signed_code(total, 32)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _page_scores(elements: Elements, text: BlockText, weight: Weights) -> npt.NDArray[np.int64]:
     """Sum of the weights of a page's different words for each kind of page."""
     scores = np.zeros(len(weight), np.int64)
@@ -163,7 +163,7 @@ def _page_scores(elements: Elements, text: BlockText, weight: Weights) -> npt.ND
     return scores
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def neighbour_rows(rows: Features) -> None:
     """Rows of the blocks before and after; 0 beyond the page's ends."""
     num_blocks, at = rows.shape[1], NEIGHBOUR_AT
@@ -177,7 +177,7 @@ def neighbour_rows(rows: Features) -> None:
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def window_rows(rows: Features, text: BlockText, context: Context) -> None:
     """Sums over the blocks up to each distance on both sides."""
     num_blocks, at = rows.shape[1], WINDOW_AT

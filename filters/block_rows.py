@@ -27,7 +27,7 @@ _PLACE: Final = 6  # of a block in its ancestor, among the eight rows of a level
 _OWN_FLAGS: Final = np.array([ITEM, CELL, PARAGRAPH, QUOTE, CODE, DEFINITION, CONTROL], np.uint32)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def text_rows(rows: Features, tree: HtmlTree, text: BlockText, context: Context, weight: Weights) -> None:
     """A block's own text: how much, what characters, its words' weights, and whether the title has it too."""
     counts = text.counts
@@ -75,7 +75,7 @@ def text_rows(rows: Features, tree: HtmlTree, text: BlockText, context: Context,
         rows[27, b] = ratio_code(shared, title_size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _title_tokens(tree: HtmlTree) -> Bytes:
     """uint8 [2 ** TOKEN_BITS], 1 for the tokens of the page's title element."""
     is_in_title = np.zeros(1 << TOKEN_BITS, np.uint8)
@@ -89,13 +89,13 @@ def _title_tokens(tree: HtmlTree) -> Bytes:
     return is_in_title
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def heading_level(tag: int) -> int:
     """1 to 6 for h1 to h6, else 0."""
     return tag - _H1 + 1 if _H1 <= tag <= _H6 else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def element_rows(rows: Features, around: Surroundings, elements: Elements, context: Context) -> None:
     """The element a block stands in, and what it inherits: kinds and weights of names."""
     at = ELEMENT_AT
@@ -118,7 +118,7 @@ def element_rows(rows: Features, around: Surroundings, elements: Elements, conte
             rows[at + 14 + i, b] = (context.flags[element] >> np.uint32(i)) & np.uint32(1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def ancestor_rows(rows: Features, around: Surroundings, context: Context) -> None:
     """Sums over the element a block stands in, and over those around it that hold more."""
     codes = _element_codes(context)
@@ -134,7 +134,7 @@ def ancestor_rows(rows: Features, around: Surroundings, context: Context) -> Non
             element = context.up[element]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _element_codes(context: Context) -> Features:
     """What ``ancestor_rows`` says of each element, uint8 [num_elements, 8]; all but the block's place in it."""
     sums = context.sums
@@ -151,7 +151,7 @@ def _element_codes(context: Context) -> Features:
     return codes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def main_rows(rows: Features, around: Surroundings, context: Context) -> None:
     """Where a block is relative to the page's likely main elements."""
     top_score = context.score.max()

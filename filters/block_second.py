@@ -33,7 +33,7 @@ NUM_SECOND: Final = len(SECOND_NAMES)
 _LEVEL_ROW: Final = NAMES.index("heading_level")
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def second_features(first: BlockFeatures, p: npt.NDArray[np.int64]) -> Features:
     """Add the second look's rows to the first's.
 
@@ -52,7 +52,7 @@ def second_features(first: BlockFeatures, p: npt.NDArray[np.int64]) -> Features:
     return matrix
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _fill(matrix: Features, first: BlockFeatures, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> None:
     rows, first, p, size = uncounted(matrix), uncounted(first), uncounted(p), uncounted(size)
     rows[0] = p >> _CODE_SHIFT
@@ -62,7 +62,7 @@ def _fill(matrix: Features, first: BlockFeatures, p: npt.NDArray[np.int64], size
     _page_rows(rows, first.matrix[_LEVEL_ROW], p, size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _neighbour_rows(rows: Features, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> None:
     num_blocks = len(p)
     for i in range(len(_SHIFTS)):
@@ -77,7 +77,7 @@ def _neighbour_rows(rows: Features, p: npt.NDArray[np.int64], size: npt.NDArray[
             rows[7 + i, b] = (mass[high] - mass[low]) // (sizes[high] - sizes[low]) >> _CODE_SHIFT
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _element_rows(
     rows: Features, around: Surroundings, context: Context, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> None:
@@ -97,7 +97,7 @@ def _element_rows(
             rows[29, b] = codes[around.parent[group], 0]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _element_codes(around: Surroundings, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> Features:
     """Mean probability in each element, and its share of the page's content: uint8 [num_elements, 2]."""
     num_elements = len(around.tag)
@@ -116,7 +116,7 @@ def _element_codes(around: Surroundings, p: npt.NDArray[np.int64], size: npt.NDA
     return codes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _kind_rows(rows: Features, kind: Ints, p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]) -> None:
     mass, sizes = np.zeros(len(p), np.int64), np.zeros(len(p), np.int64)
     for b in range(len(p)):
@@ -128,7 +128,7 @@ def _kind_rows(rows: Features, kind: Ints, p: npt.NDArray[np.int64], size: npt.N
         rows[21, b] = ratio_code(mass[kind[b]], total)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _page_rows(
     rows: Features, level: npt.NDArray[np.uint8], p: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> None:

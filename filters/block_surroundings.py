@@ -37,7 +37,7 @@ class Surroundings(NamedTuple):
     container: Ints
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def around_blocks(tree: HtmlTree, blocks: HtmlBlocks) -> Surroundings:
     """Take the elements around the blocks out of the tree."""
     number = _number_elements(tree, blocks.container)
@@ -62,7 +62,7 @@ def around_blocks(tree: HtmlTree, blocks: HtmlBlocks) -> Surroundings:
     return Surroundings(tree.source, tag, parent, last, start, stop, depth, first_block, container)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _number_elements(tree: HtmlTree, container: Ints) -> Ints:
     """For each node, and one past the last, the number of elements around blocks that come before it."""
     is_around = np.zeros(len(tree.tag), np.bool_)

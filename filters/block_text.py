@@ -76,7 +76,7 @@ class BlockText(NamedTuple):
     token_start: npt.NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def measure_text(tree: HtmlTree, first_node: npt.NDArray[np.int32], stop_node: npt.NDArray[np.int32]) -> BlockText:
     """Measure the text of every block; see ``BlockText``."""
     num_blocks = len(first_node)
@@ -93,7 +93,7 @@ def measure_text(tree: HtmlTree, first_node: npt.NDArray[np.int32], stop_node: n
     return BlockText(columns.T[:NUM_COUNTS], text_hash, token[:num_tokens].copy(), token_start)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _measure_block(
     tree: HtmlTree, block: int, first: int, stop: int, columns: Counts, token: npt.NDArray[np.uint16], num_tokens: int
 ) -> tuple[int, np.uint64]:
@@ -125,7 +125,7 @@ def _measure_block(
     return num_tokens, hash_end(state)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def tokens_of(tree: HtmlTree, node: int) -> npt.NDArray[np.uint16]:
     """Hashes of the tokens of one text node."""
     start, stop = tree.start[node], tree.stop[node]
@@ -134,7 +134,7 @@ def tokens_of(tree: HtmlTree, node: int) -> npt.NDArray[np.uint16]:
     return token[:num_tokens]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _num_text_bytes(tree: HtmlTree) -> int:
     """Bytes of all text nodes that are in a block: no block has more tokens."""
     total = 0
@@ -144,7 +144,7 @@ def _num_text_bytes(tree: HtmlTree) -> int:
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _open_inline(tree: HtmlTree, node: int) -> tuple[int, int]:
     """Where the links and the bold elements end that hold a node; 0 where none does."""
     link_end = bold_end = 0
@@ -158,7 +158,7 @@ def _open_inline(tree: HtmlTree, node: int) -> tuple[int, int]:
     return link_end, bold_end
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _scan_text(
     source: Bytes, i: int, stop: int, counts: Counts, token: npt.NDArray[np.uint16], num_tokens: int, state: np.uint64
 ) -> tuple[int, np.uint64]:
@@ -212,7 +212,7 @@ def _scan_text(
     return num_tokens, state
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _folded(block: np.uint64, letters: np.uint64, digits: np.uint64) -> np.uint64:
     """Letters in lower case, and every digit the same."""
     is_digit = (digits >> np.uint64(7)) * np.uint64(0xFF)
@@ -220,14 +220,14 @@ def _folded(block: np.uint64, letters: np.uint64, digits: np.uint64) -> np.uint6
     return folded
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _hash_bytes(source: Bytes, start: int, stop: int, state: np.uint64) -> np.uint64:
     for i in range(start, stop):
         state = hash_step(state, np.uint64(source[i]))
     return state
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _character(source: Bytes, i: int, stop: int) -> tuple[int, int]:
     """Kind and size of the character beyond ASCII at ``i``; a stray byte is a letter of one byte."""
     lead = source[i]
@@ -251,7 +251,7 @@ def _character(source: Bytes, i: int, stop: int) -> tuple[int, int]:
     return (_IDEOGRAPH if lead >= 0xE3 and lead <= 0xED else _LETTER), 3
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _reference(source: Bytes, i: int, stop: int) -> tuple[int, int]:
     """Kind and size of the ``&`` at ``i``: a whole character reference counts as one character."""
     for k in range(i + 1, min(i + 10, stop)):

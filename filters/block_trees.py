@@ -46,7 +46,7 @@ class Trees(NamedTuple):
         )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def raw_scores(trees: Trees, features: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """Score rows.
 
@@ -63,7 +63,7 @@ def raw_scores(trees: Trees, features: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     return scores
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _add_trees(trees: Trees, features: Bytes, scores: npt.NDArray[np.int32], leaves: Bytes) -> None:
     leaves = uncounted(leaves)
     for tree in range(len(trees.feature)):
@@ -76,7 +76,7 @@ def _add_trees(trees: Trees, features: Bytes, scores: npt.NDArray[np.int32], lea
             scores[row] += leaf[np.uintp(leaves[row])]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _find_leaves(a: Bytes, b: Bytes, c: Bytes, d: Bytes, e: Bytes, f: Bytes, t: Bytes, leaves: Bytes) -> None:
     """The leaf of each row from its six features; all questions in one loop, so that leaves are written once."""
     ta, tb, tc, td, te, tf = t[0], t[1], t[2], t[3], t[4], t[5]

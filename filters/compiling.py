@@ -2,6 +2,9 @@
 
 The worker processes of a new machine would each compile all of them, at the same time; ``is_compiled`` and one process
 for each function here spare that.
+
+The kernels of pages say ``no_cfunc_wrapper``: Numba gives each kernel an entry for callers from C, which nobody here
+is, and to take a tuple of many arrays apart once more is a quarter of the time that all of them take to compile.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def blocks(tree: HtmlTree) -> HtmlBlocks:
     return HtmlBlocks(first_node[:end], stop_node[:end], container[:end], gap[:end])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def is_blank(source: Bytes, start: int, stop: int) -> bool:
     """Whether a text is white space only: HTML's, and no-break spaces as character or as their usual references."""
     position = start
@@ -66,7 +66,7 @@ def is_blank(source: Bytes, start: int, stop: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _no_break_size(source: Bytes, position: int, stop: int) -> int:
     """Bytes of the no-break space, ``&nbsp;`` or ``&#160;`` at this position, 0 if there is none."""
     if source[position] == 0xC2:
@@ -79,7 +79,7 @@ def _no_break_size(source: Bytes, position: int, stop: int) -> int:
     return 6 if is_named or is_numbered else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _find_blocks(
     tree: HtmlTree,
     first_node: Indexes,
@@ -136,7 +136,7 @@ def _find_blocks(
     return num_blocks
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _repeats(tree: HtmlTree, node: int, formula: int) -> bool:
     """Whether an element shows the formula right before it once more: KaTeX writes it as MathML, then for the eye."""
     copy = tree.parent[formula]
@@ -151,7 +151,7 @@ def _repeats(tree: HtmlTree, node: int, formula: int) -> bool:
             return bool(hash_lower(tree.source, value, value_stop) == _TRUE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _gap_of(flags: int, num_lists: int) -> int:
     """The gap that an element's edge makes; that of a list within a list is no paragraph's."""
     return PARAGRAPH if flags & html_tags.MARGIN and not (flags & html_tags.LIST and num_lists) else LINE

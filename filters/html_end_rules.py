@@ -44,7 +44,7 @@ from filters.html_tags import (
 _BODY, _BR, _BUTTON, _FORM, _HEAD, _HTML, _LI, _P, _TEMPLATE = tags_of("body br button form head html li p template")
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def end_element(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64) -> None:
     """Apply the rules of an end tag; one that ends nothing is ignored."""
     flags = FLAGS[tag]
@@ -71,7 +71,7 @@ def end_element(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: 
         _end_inline(nodes, stack, state, tag, name)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _end_paragraph(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
     """A ``</p>`` without a ``p`` makes an empty one."""
     place = find_open(nodes, stack, state, _P, _P, SCOPE, _BUTTON)
@@ -82,7 +82,7 @@ def _end_paragraph(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
         pop_to(nodes, stack, state, place)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _end_heading(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
     """A heading's end tag ends one of any level."""
     place = state[NUM_OPEN] - 1
@@ -96,7 +96,7 @@ def _end_heading(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
         place -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _end_form(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
     """A form ends; blocks that are open in it stay open."""
     place = find_open(nodes, stack, state, _FORM, _FORM, SCOPE, _FORM)
@@ -106,7 +106,7 @@ def _end_form(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
         mark_closed(nodes, stack, state, place)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _end_inline(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64) -> None:
     """End an inline element; across an open block only a formatting element ends, and not before the block does."""
     across = SCOPE if FLAGS[tag] & FORMATTING else SPECIAL

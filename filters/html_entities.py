@@ -59,7 +59,7 @@ def _windows_1252() -> npt.NDArray[np.int32]:
 _WINDOWS_1252: Final = _windows_1252()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def read_reference(source: Bytes, position: int, stop: int, table: References) -> tuple[int, int, int]:
     """Read the character reference that an ``&`` may start.
 
@@ -93,12 +93,12 @@ def read_reference(source: Bytes, position: int, stop: int, table: References) -
     return table.code_points[0, found], table.code_points[1, found], found_size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_alphanumeric(byte: int) -> bool:
     return is_letter(byte) or 0x30 <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _lookup(name: np.uint64, table: References) -> int:
     """Place of a name, -1 if there is none such."""
     place: Any = np.int64(name & np.uint64(_TABLE_SIZE - 1))
@@ -109,7 +109,7 @@ def _lookup(name: np.uint64, table: References) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _numeric(source: Bytes, position: int, stop: int) -> tuple[int, int]:
     """Code point of the number after ``&#``, and its size from there, the semicolon included; size 0 for no number."""
     start = position
@@ -127,7 +127,7 @@ def _numeric(source: Bytes, position: int, stop: int) -> tuple[int, int]:
     return _valid(number), position - start
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _digit(byte: int) -> int:
     """Value of a hexadecimal digit, 16 for anything else."""
     value: Any = np.int64(byte)
@@ -137,7 +137,7 @@ def _digit(byte: int) -> int:
     return value - 0x57 if 0x61 <= value <= 0x66 else 16
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _valid(number: int) -> int:
     """The code point that a number stands for."""
     if number == 0 or number >= 0x110000 or 0xD800 <= number < 0xE000:

@@ -17,7 +17,7 @@ _START_ATTRIBUTE: Final = np.uint64(name_hash("start"))
 _LI: Final = tag_of("li")
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def item_number(tree: HtmlTree, list_node: int, item: int, memory: Numbers) -> int:
     """An item's number in its ordered list.
 
@@ -34,7 +34,7 @@ def item_number(tree: HtmlTree, list_node: int, item: int, memory: Numbers) -> i
     return int(max(0, memory[2, level]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _first_number(source: Bytes, position: int, stop: int) -> int:
     """The ``start`` attribute of a list, 1 where it has none that is a number of at most nine digits."""
     while True:

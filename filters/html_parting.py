@@ -31,20 +31,20 @@ def _word_ends() -> Bytes:
 _WORD_ENDS = _word_ends()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def is_parted(tree: HtmlTree, text: int, following: int) -> bool:
     """Whether two texts of a block, the second following on the first, are words that an element between them parts."""
     last, first = tree.source[tree.stop[text] - 1], tree.source[tree.start[following]]
     return bool(_WORD_ENDS[last] and _starts_word(first) and _has_parting(tree, text, following))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _starts_word(byte: int) -> bool:
     """An ASCII letter or digit, or the first of two bytes: Latin, Greek, Cyrillic, Hebrew, Arabic."""
     return is_letter(byte) or 0x30 <= byte <= 0x39 or 0xC3 <= byte <= 0xDF
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _has_parting(tree: HtmlTree, text: int, following: int) -> bool:
     """Whether an element that parts words is between two texts, or a custom one ends or starts there."""
     for node in range(text + 1, following):
@@ -58,7 +58,7 @@ def _has_parting(tree: HtmlTree, text: int, following: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_custom(tree: HtmlTree, node: int) -> bool:
     """Whether an element is the page's own: its name, which ends where its attributes start, has a dash."""
     if tree.tag[node] != UNKNOWN:

@@ -51,7 +51,7 @@ _TABLE, _TEMPLATE, _TEXTAREA, _TR = tags_of("table template textarea tr")
 _ANNOTATION_XML, _DESC, _FOREIGN_OBJECT, _MATH, _SVG = tags_of("annotation-xml desc foreignobject math svg")
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def start_element(
     nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64, start: int, stop: int
 ) -> bool:
@@ -69,7 +69,7 @@ def start_element(
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _leave_head(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> None:
     """Before the body: imply the head or the body, as the start tag wants."""
     if tag in (_HTML, _HEAD, _BODY):
@@ -81,7 +81,7 @@ def _leave_head(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> Non
         state[MODE] = IN_HEAD
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def open_body(nodes: Indexes, stack: Numbers, state: Numbers, start: int, stop: int) -> None:
     """Close the head and open the body, whose attributes are in the span."""
     pop_to(nodes, stack, state, 1)
@@ -89,7 +89,7 @@ def open_body(nodes: Indexes, stack: Numbers, state: Numbers, start: int, stop: 
     state[MODE] = IN_BODY
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _apply_start_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: int, stop: int) -> bool:
     """Close what the start tag ends; False when the tag is to be ignored or is dealt with."""
     flags = FLAGS[tag]
@@ -116,7 +116,7 @@ def _apply_start_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, 
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _apply_control_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
     """The rules of form controls and ruby."""
     at = innermost(nodes, stack, state)
@@ -137,7 +137,7 @@ def _apply_control_rule(nodes: Indexes, stack: Numbers, state: Numbers, tag: int
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _take_document_tag(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: int, stop: int) -> None:
     """The start tags of html, head and body: the first of each counts, even after it was implied."""
     if tag == _HTML:
@@ -153,7 +153,7 @@ def _take_document_tag(nodes: Indexes, stack: Numbers, state: Numbers, tag: int,
         nodes[START, stack[NODE, 1]], nodes[STOP, stack[NODE, 1]] = start, stop
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _close_item(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other: int) -> None:
     """Close the list item that a new one follows; one outside of a list or other block is none of it."""
     if state[tag] + state[other] == 0:
@@ -169,7 +169,7 @@ def _close_item(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other:
         place -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _enter_table_part(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
     """Close all that a part of a table cannot stand in, up to the nearest table; imply a row for a cell.
 
@@ -190,7 +190,7 @@ def _enter_table_part(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) 
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _holds_part(holder: int, tag: int) -> bool:
     """Whether the part of a table can stand in an open element, which need not be the right one."""
     flags, is_cell = FLAGS[holder], FLAGS[tag] & CELL > 0
@@ -202,7 +202,7 @@ def _holds_part(holder: int, tag: int) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def in_foreign(nodes: Indexes, stack: Numbers, state: Numbers) -> bool:
     """Whether the innermost element is of svg or math, where HTML's rules don't hold."""
     if state[_SVG] + state[_MATH] == 0:
@@ -218,7 +218,7 @@ def in_foreign(nodes: Indexes, stack: Numbers, state: Numbers) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def stays_foreign(nodes: Indexes, stack: Numbers, state: Numbers, tag: int) -> bool:
     """Whether a start tag is one of svg or math; those of HTML close the svg or math that is open."""
     if not in_foreign(nodes, stack, state):

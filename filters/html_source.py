@@ -28,7 +28,7 @@ def page_bytes(page: bytes | str) -> Bytes:
     return data
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _encode_string(page: str) -> Bytes:
     """Encode a string, which Python stores as code points of one, two or four bytes."""
     string: Any = page
@@ -41,7 +41,7 @@ def _encode_string(page: str) -> Bytes:
     return data
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _encode(points: npt.NDArray[Any]) -> Bytes:
     out = np.empty(len(points) * min(points.itemsize + 1, 4), np.uint8)
     position, length = 0, 0
@@ -56,7 +56,7 @@ def _encode(points: npt.NDArray[Any]) -> Bytes:
     return out[:length]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _ascii_stop(points: npt.NDArray[Any], position: int) -> int:
     """Where the first step that is not all ASCII begins, at most _MAX_RUN from here."""
     end = min(position + _MAX_RUN, len(points)) - _STEP
@@ -70,13 +70,13 @@ def _ascii_stop(points: npt.NDArray[Any], position: int) -> int:
     return position
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _copy(points: npt.NDArray[Any], out: Bytes) -> None:
     for i in range(len(points)):
         out[i] = points[i]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _write(point: int, out: Bytes, length: int) -> int:
     """Write a code point; return the new length."""
     if 0xD800 <= point < 0xE000:

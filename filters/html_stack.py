@@ -31,7 +31,7 @@ Indexes = npt.NDArray[np.int32]
 Numbers = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def add_node(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: int, stop: int) -> int:
     """Add a node to the innermost open element."""
     node, size = state[NUM_NODES], state[NUM_OPEN]
@@ -42,7 +42,7 @@ def add_node(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, start: in
     return node
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def push(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint64, start: int, stop: int) -> None:
     """Add an element and open it; at the greatest depth it takes the place of the innermost one."""
     if state[NUM_OPEN] == MAX_DEPTH:
@@ -53,7 +53,7 @@ def push(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, name: np.uint
     state[NUM_OPEN] = size + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def pop(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
     """Close the innermost element."""
     size = state[NUM_OPEN] - 1
@@ -64,20 +64,20 @@ def pop(nodes: Indexes, stack: Numbers, state: Numbers) -> None:
     state[NUM_OPEN] = size
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def pop_to(nodes: Indexes, stack: Numbers, state: Numbers, place: int) -> None:
     """Close the elements from this place of the stack on."""
     while state[NUM_OPEN] > place or (place > 0 and stack[OPEN_TAG, state[NUM_OPEN] - 1] == CLOSED):
         pop(nodes, stack, state)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def innermost(nodes: Indexes, stack: Numbers, state: Numbers) -> int:
     """The tag of the innermost open element."""
     return stack[OPEN_TAG, state[NUM_OPEN] - 1]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def find_open(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other: int, limits: int, limit: int) -> int:
     """The place in the stack of the innermost open ``tag`` or ``other``, 0 where an element of the limits is nearer.
 
@@ -96,7 +96,7 @@ def find_open(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, other: i
     return 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def close(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, limits: int, limit: int) -> None:
     """Close the innermost open ``tag`` and all within, if there is one."""
     place = find_open(nodes, stack, state, tag, tag, limits, limit)
@@ -104,7 +104,7 @@ def close(nodes: Indexes, stack: Numbers, state: Numbers, tag: int, limits: int,
         pop_to(nodes, stack, state, place)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def mark_closed(nodes: Indexes, stack: Numbers, state: Numbers, place: int) -> None:
     """Have an element close as soon as the innermost one within it does."""
     state[stack[OPEN_TAG, place]] -= 1

@@ -137,7 +137,7 @@ def tags_of(names: str) -> tuple[int, ...]:
     return tuple(map(tag_of, names.split()))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def tag_of_hash(state: np.uint64) -> int:
     """The tag whose lower-case name has this hash, UNKNOWN if none has. Two names of 64 equal bits would be one."""
     place: Any = np.int64(state & np.uint64(_TABLE_SIZE - 1))
@@ -148,7 +148,7 @@ def tag_of_hash(state: np.uint64) -> int:
     return UNKNOWN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def hash_lower(source: Bytes, start: int, stop: int) -> np.uint64:
     """Hash of a name in ASCII lower case, to be compared with ``name_hash``."""
     state = FNV_BASIS

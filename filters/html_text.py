@@ -85,7 +85,7 @@ def _new_state() -> Numbers:
     return state
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _room(tree: HtmlTree, blocks: HtmlBlocks, keep: Flags) -> int:
     """Bytes that the text has at most."""
     room = len(tree.tag)  # tabs
@@ -99,14 +99,14 @@ def _room(tree: HtmlTree, blocks: HtmlBlocks, keep: Flags) -> int:
     return room
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _render_line(source: Bytes, start: int, stop: int, table: References, out: Bytes, state: Numbers) -> int:
     """Write one text without line ends; return its length."""
     write_text(uncounted(source), start, stop, uncounted(table), uncounted(out), uncounted(state), True)
     return state[LENGTH]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _render(
     tree: HtmlTree,
     blocks: HtmlBlocks,
@@ -132,7 +132,7 @@ def _render(
 # Where a block stands.
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _begin_block(
     tree: HtmlTree,
     blocks: HtmlBlocks,
@@ -160,7 +160,7 @@ def _begin_block(
     return in_row
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _context(tree: HtmlTree, node: int) -> tuple[int, int, int, int, bool]:
     """What is around a block: its list item, the number of lists, its table cell and row (-1: none), ``pre``."""
     item, lists, cell, row, is_pre = -1, 0, -1, -1, False
@@ -180,7 +180,7 @@ def _context(tree: HtmlTree, node: int) -> tuple[int, int, int, int, bool]:
     return item, lists, cell, row, is_pre
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_only_block(tree: HtmlTree, blocks: HtmlBlocks, block: int, cell: int) -> bool:
     """Whether a cell has no other block, kept or not."""
     is_first = block == 0 or blocks.stop_node[block - 1] <= cell
@@ -188,7 +188,7 @@ def _is_only_block(tree: HtmlTree, blocks: HtmlBlocks, block: int, cell: int) ->
     return is_first and is_last
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _next_kept(blocks: HtmlBlocks, keep: Flags, block: int) -> int:
     """First node of the next block that is kept; beyond every node if there is none."""
     for i in range(block + 1, len(keep)):
@@ -197,7 +197,7 @@ def _next_kept(blocks: HtmlBlocks, keep: Flags, block: int) -> int:
     return 1 << 31
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _num_cells(tree: HtmlTree, node: int, cell: int) -> int:
     """Number of cells among the siblings from ``node`` up to ``cell``, which does not count."""
     count = 0
@@ -207,7 +207,7 @@ def _num_cells(tree: HtmlTree, node: int, cell: int) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> bool:
     """Want a list item's mark before its first block; say whether it follows an item, or the head of one around it."""
     outer = state[_ITEM]
@@ -223,7 +223,7 @@ def _begin_item(tree: HtmlTree, item: int, state: Numbers, memory: Numbers) -> b
     return (list_node >= 0 and state[_PREVIOUS] > list_node) or (outer >= 0 and tree.last[outer] > item)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_block(
     tree: HtmlTree, blocks: HtmlBlocks, block: int, in_row: bool, table: References, out: Bytes, state: Numbers
 ) -> None:

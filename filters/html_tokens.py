@@ -25,19 +25,19 @@ _ENDS_NAME: Final = np.isin(np.arange(256), [0x20, 0x0A, 0x09, 0x0D, 0x0C, SLASH
 _memchr = types.ExternalFunction("memchr", types.uintp(types.uintp, types.int32, types.uintp))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def is_space(byte: int) -> bool:
     """HTML's white space: tab, line feed, form feed, carriage return, space."""
     return byte == 0x20 or byte == 0x0A or byte == 0x09 or byte == 0x0D or byte == 0x0C
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def is_letter(byte: int) -> bool:
     """An ASCII letter."""
     return 0x61 <= (byte | 0x20) <= 0x7A
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def find(source: Bytes, byte: int, position: int) -> int:
     """The next position of ``byte``, or the page's size."""
     size = len(source)
@@ -49,7 +49,7 @@ def find(source: Bytes, byte: int, position: int) -> int:
     return offset if found else size
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _find_before(source: Bytes, byte: int, position: int, stop: int) -> int:
     """The next position of ``byte``, or ``stop``; ``position <= stop``."""
     start = source.ctypes.data
@@ -58,7 +58,7 @@ def _find_before(source: Bytes, byte: int, position: int, stop: int) -> int:
     return offset if found else stop
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def next_attribute(source: Bytes, position: int, stop: int) -> tuple[int, int, int, int, int]:
     """Read the next attribute of an element.
 
@@ -88,7 +88,7 @@ def next_attribute(source: Bytes, position: int, stop: int) -> tuple[int, int, i
     return name_start, name_stop, value_start, value_stop, position
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _value(source: Bytes, position: int, stop: int) -> tuple[int, int, int]:
     """Span of the value that follows a ``=``, and where to go on."""
     while position < stop and is_space(source[position]):
@@ -103,7 +103,7 @@ def _value(source: Bytes, position: int, stop: int) -> tuple[int, int, int]:
     return start, position, position
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def tag_stop(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int:
     """Find the ``>`` that ends a tag.
 
@@ -133,7 +133,7 @@ def tag_stop(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int
     return size
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _value_end(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> int:
     size = len(source)
     while position < size and is_space(source[position]):
@@ -152,7 +152,7 @@ def _value_end(source: Bytes, position: int, absent: npt.NDArray[np.int64]) -> i
     return position
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def markup_stop(source: Bytes, position: int) -> int:
     """Where a comment, doctype, CDATA section outside of svg and math, or other declaration ends, one past its ``>``.
 
@@ -169,7 +169,7 @@ def markup_stop(source: Bytes, position: int) -> int:
     return min(find(source, GREATER, position) + 1, size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _comment_stop(source: Bytes, position: int) -> int:
     r"""One past the end of a comment whose text starts at ``position``: ``-->``, ``--!>``, or a first ``>``, ``->``."""
     size, start = len(source), position
@@ -187,7 +187,7 @@ def _comment_stop(source: Bytes, position: int) -> int:
         position += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def raw_text_stop(source: Bytes, name_start: int, name_stop: int, position: int) -> int:
     """Where the content of a raw text element ends: at its end tag's ``<``, or the page's end.
 
@@ -209,7 +209,7 @@ def raw_text_stop(source: Bytes, name_start: int, name_stop: int, position: int)
         position += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def script_stop(source: Bytes, name_start: int, name_stop: int, position: int) -> int:
     """Where a script ends. After ``<!--`` and before ``-->``, a ``<script`` and its end tag belong to the script."""
     size = len(source)
@@ -236,7 +236,7 @@ def script_stop(source: Bytes, name_start: int, name_stop: int, position: int) -
     return size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _starts_comment(source: Bytes, position: int) -> bool:
     return bool(
         position + 3 < len(source)
@@ -246,7 +246,7 @@ def _starts_comment(source: Bytes, position: int) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_name(source: Bytes, name_start: int, name_stop: int, position: int) -> bool:
     """Whether the name at ``position`` is that of the span, in any case, and ends there."""
     stop = position + name_stop - name_start

@@ -120,7 +120,7 @@ def parse(page: bytes | str) -> HtmlTree:
     return tree
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _parse(source: Bytes) -> HtmlTree:
     """Build the tree; one of more than MAX_NODES nodes is not complete."""
     num_tags: Any = np.uint32(0)  # at most; in 32 bits twice as fast as in 64
@@ -141,7 +141,7 @@ def _parse(source: Bytes) -> HtmlTree:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _add_nodes(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, absent: Numbers) -> int:
     """Fill the columns of the tree; return the number of nodes, above MAX_NODES when there are too many."""
     source, nodes, absent = uncounted(source), uncounted(nodes), uncounted(absent)
@@ -159,7 +159,7 @@ def _add_nodes(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, ab
     return state[NUM_NODES]
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _starts_markup(source: Bytes, position: int) -> bool:
     """Whether a ``<`` before this position is no text."""
     if position >= len(source):
@@ -170,7 +170,7 @@ def _starts_markup(source: Bytes, position: int) -> bool:
     return is_letter(byte) or byte == BANG or byte == 0x3F  # ?
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _text_stop(source: Bytes, position: int) -> int:
     """Where the text that starts here ends: at the next ``<`` that starts markup."""
     while True:
@@ -179,7 +179,7 @@ def _text_stop(source: Bytes, position: int) -> int:
             return position
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _take_markup(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, position: int, absent: Numbers) -> int:
     """Take in the tag, comment or declaration whose ``<`` stands before ``position``; return where it ends."""
     if is_letter(source[position]):
@@ -193,7 +193,7 @@ def _take_markup(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, 
     return markup_stop(source, position)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_cdata(source: Bytes, position: int) -> bool:
     """Whether ``![CDATA[`` stands here."""
     if position + 8 > len(source):
@@ -204,7 +204,7 @@ def _is_cdata(source: Bytes, position: int) -> bool:
     return is_equal
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _cdata_stop(source: Bytes, position: int) -> int:
     start = position
     while True:
@@ -216,7 +216,7 @@ def _cdata_stop(source: Bytes, position: int) -> int:
         position += 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _read_name(source: Bytes, position: int) -> tuple[np.uint64, int]:
     """Hash of the tag's name in lower case, and where it ends."""
     name = FNV_BASIS
@@ -229,7 +229,7 @@ def _read_name(source: Bytes, position: int) -> tuple[np.uint64, int]:
     return name, position
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _take_start_tag(
     source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, position: int, absent: Numbers
 ) -> int:
@@ -250,7 +250,7 @@ def _take_start_tag(
     return stop + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _take_raw_text(nodes: Indexes, stack: Numbers, state: Numbers, position: int, stop: int) -> None:
     """Add the content of the raw text element just opened, and close it; its end tag, if any, will end nothing."""
     if stop > position:
@@ -259,7 +259,7 @@ def _take_raw_text(nodes: Indexes, stack: Numbers, state: Numbers, position: int
     pop(nodes, stack, state)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _content_stop(source: Bytes, tag: int, name_start: int, name_stop: int, position: int, absent: Numbers) -> int:
     """Where the content of a raw text element ends; a title that is not closed ends at the next tag."""
     if tag == _SCRIPT:
@@ -276,7 +276,7 @@ def _content_stop(source: Bytes, tag: int, name_start: int, name_stop: int, posi
     return find(source, LESS, position)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _take_end_tag(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, position: int, absent: Numbers) -> int:
     name, name_stop = _read_name(source, position)
     stop = tag_stop(source, name_stop, absent)
@@ -286,7 +286,7 @@ def _take_end_tag(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers,
     return stop + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def _add_text(source: Bytes, nodes: Indexes, stack: Numbers, state: Numbers, start: int, stop: int) -> None:
     """Add a text; before the body, one that is more than white space opens it."""
     if start == stop:

@@ -42,40 +42,40 @@ def _trailing_zeros(typing_context: Any, number: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def letter_flags(block: np.uint64) -> np.uint64:
     """The highest bit of each byte that is an ASCII letter."""
     small = (block & _LOW) | _BLANK
     return (small + _FROM_A) & ~(small + _BEHIND_Z) & ~block & _HIGH
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def digit_flags(block: np.uint64) -> np.uint64:
     """The highest bit of each byte that is an ASCII digit."""
     low = block & _LOW
     return (low + _FROM_0) & ~(low + _BEHIND_9) & ~block & _HIGH
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def num_first(flags: np.uint64) -> int:
     """How many of eight bytes have their flag before the first one that has none."""
     return int(np.int64(_trailing_zeros(~flags & _HIGH) >> np.uint64(3)))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def num_flags(flags: np.uint64, size: int) -> int:
     """How many of the first ``size`` bytes, 1 to 8, have their flag."""
     ones = (flags << np.uint64(64 - 8 * size)) >> np.uint64(7)
     return int(np.int64((ones * _ONES) >> _LAST_BYTE))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def lower_case(block: np.uint64, letters: np.uint64) -> np.uint64:
     """The block with its letters, as ``letter_flags`` gives them, in lower case."""
     return block | (letters >> _TO_HIGH)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def hash_block(state: np.uint64, block: np.uint64, size: int) -> np.uint64:
     """Take the first ``size`` of eight bytes, 1 to 8, into a hash, as ``filters.text.hash_step`` takes one."""
     others = np.uint64(64 - 8 * size)
@@ -86,7 +86,7 @@ def hash_block(state: np.uint64, block: np.uint64, size: int) -> np.uint64:
     return state
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True, forceinline=True)
 def next_word(source: Bytes, position: int, stop: int) -> tuple[np.uint64, int]:
     """Read the next word of a class, id or the like.
 

@@ -41,7 +41,7 @@ def _byte_classes() -> Bytes:
 _CLASSES: Final = _byte_classes()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def write_text(
     source: Bytes, position: int, stop: int, table: References, out: Bytes, state: Numbers, has_references: bool
 ) -> None:
@@ -68,7 +68,7 @@ def write_text(
             position += size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_plain(source: Bytes, position: int, stop: int, out: Bytes, state: Numbers) -> int:
     """Copy the bytes up to the next one that may need a look; return its position."""
     _write_wanted(out, state)
@@ -81,7 +81,7 @@ def _write_plain(source: Bytes, position: int, stop: int, out: Bytes, state: Num
     return position
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_character(code_point: int, out: Bytes, state: Numbers) -> None:
     """Write a character, whatever it is."""
     if _is_blank(code_point):
@@ -91,7 +91,7 @@ def _write_character(code_point: int, out: Bytes, state: Numbers) -> None:
         state[LENGTH] = _encode(code_point, out, state[LENGTH])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _is_blank(code_point: int) -> bool:
     """Unicode's White_Space."""
     if code_point <= 0x20:
@@ -101,7 +101,7 @@ def _is_blank(code_point: int) -> bool:
     return 0x2000 <= code_point <= 0x200A or code_point in (0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_blank(code_point: int, out: Bytes, state: Numbers) -> None:
     """White space: one space for a run of it, or, in ``pre``, a space, tab or line end for each."""
     if not state[IS_PRE]:
@@ -114,7 +114,7 @@ def _write_blank(code_point: int, out: Bytes, state: Numbers) -> None:
         state[LENGTH] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_wanted(out: Bytes, state: Numbers) -> None:
     """Write what has to stand before the next character."""
     if state[LENGTH] == 0 or state[LINES]:
@@ -133,7 +133,7 @@ def _write_wanted(out: Bytes, state: Numbers) -> None:
     state[LENGTH], state[LINES], state[TABS], state[BLANKS], state[PREFIX] = length, 0, 0, 0, NO_PREFIX
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _end_lines(out: Bytes, length: int, lines: int) -> int:
     """End the line, and leave a blank one if two ends are wanted; never two blank lines, and none at the beginning."""
     while length and out[length - 1] in (_SPACE, _TAB):
@@ -148,7 +148,7 @@ def _end_lines(out: Bytes, length: int, lines: int) -> int:
     return length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _start_line(out: Bytes, length: int, indent: int, prefix: int) -> int:
     if prefix != NO_PREFIX:
         indent -= 2
@@ -165,7 +165,7 @@ def _start_line(out: Bytes, length: int, indent: int, prefix: int) -> int:
     return length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _write_number(number: int, out: Bytes, length: int) -> int:
     """Decimal digits and a full stop."""
     unit = 1
@@ -179,7 +179,7 @@ def _write_number(number: int, out: Bytes, length: int) -> int:
     return length + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def _encode(code_point: int, out: Bytes, length: int) -> int:
     """Write a code point as UTF-8; return the new length."""
     if code_point < 0x80:
@@ -193,7 +193,7 @@ def _encode(code_point: int, out: Bytes, length: int) -> int:
     return length + size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def stripped(out: Bytes, length: int) -> int:
     """The length without blanks and line ends at the end."""
     while length and out[length - 1] in (_SPACE, _TAB, _NEWLINE):
