@@ -6,25 +6,35 @@ PEERS := $(patsubst tests/benchmarks/contenders/%.txt,.venv-bench/%/.ready,$(wil
 
 .PHONY: quickstart test bench lint clean
 
+# uv installs in seconds what takes pip a minute; pip is there for who has a mirror that only pip is told of.
+install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e $(1) \
+  || $(BIN)/python -m pip install --quiet -e $(1)
+
 # What is installed is named by a stamp, so that a second call starts at once.
-$(VENV)/.quickstart: pyproject.toml
+$(VENV)/.uv: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[train,retro]'
+	$(BIN)/python -m pip install --quiet --upgrade pip uv
 	touch $@
 
-$(VENV)/.test: $(VENV)/.quickstart
-	$(BIN)/python -m pip install --quiet -e '.[test]'
+$(VENV)/.quickstart: $(VENV)/.uv
+	$(call install,'.[train,retro]')
+	touch $@
+
+$(VENV)/.test-tools: $(VENV)/.quickstart
+	$(call install,'.[test]')
+	touch $@
+
+$(VENV)/.test: $(VENV)/.test-tools
 	$(BIN)/massivetext assets get lid.176.ftz
 	touch $@
 
-$(VENV)/.lint: $(VENV)/.quickstart
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	touch $@
+# What the others install is among it: they have nothing left to do.
+$(VENV)/.lint: $(VENV)/.uv
+	$(call install,'.[dev]')
+	touch $(VENV)/.quickstart $(VENV)/.test-tools $@
 
-# Each peer has its own environment: they pin NumPy and lxml as they like; uv resolves in seconds what pip cannot.
+# Each peer has its own environment: they pin NumPy and lxml as they like.
 .venv-bench/%/.ready: tests/benchmarks/contenders/%.txt $(VENV)/.test
-	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python -r $<
 	touch $@
@@ -33,7 +43,7 @@ quickstart: $(VENV)/.quickstart ## real pages to a trained toy model, a retrieva
 	$(BIN)/massivetext quickstart
 
 test: $(VENV)/.test ## everything that needs no accelerator; SLOW=1 adds the long ones
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(if $(SLOW),-m "slow or not slow",-m "not slow")
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(if $(SLOW),-m "slow or not slow",-m "not slow")
 
 bench: $(PEERS) ## our speed beside the peers', same run, same input; minutes
 	$(BIN)/python tests/benchmarks/bench_filters.py $(DOCUMENTS)
