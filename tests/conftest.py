@@ -12,6 +12,9 @@ from pipeline.progress import Progress
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
+# Files that take minutes: begun first, or at the end one core would work on them and the others wait.
+LONGEST = ("test_sample.py", "test_kill.py", "test_quickstart.py", "test_run.py", "test_extract_memory.py")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let Ctrl-C through to the programs under test: a shell's background job hands it on as ignored.
@@ -22,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_kernels(Progress())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; xdist hands out files in this order (``--no-loadscope-reorder``)."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

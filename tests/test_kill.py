@@ -369,8 +369,12 @@ def test_killed_crawl_goes_on_to_the_same_bytes(crawl_line: Line, tmp_path: Path
     disturb_both_ways(crawl_line, "crawl", tmp_path)
 
 
-def test_killed_training_goes_on_from_its_checkpoint(line: Line, tmp_path: Path) -> None:
-    """Six steps, a checkpoint after every second."""
+def test_killed_training_goes_on_from_its_checkpoint(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six steps, a checkpoint after every second. Its processes compile once together; ``line`` did for itself."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     out = line.before("train", tmp_path)
 
     def train(after: int) -> Gated:

@@ -11,6 +11,10 @@ from small_run import STAGES, files_of, manifest, massivetext
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
+# how far the model is trained proves nothing here, nor on how much it is measured, which would be half of the time
+SHORT = ("--set", "train.steps=4", "--set", "train.warmup_steps=2", "--set", "train.checkpoint_steps=2")
+SHORT += ("--set", "train.evaluate_steps=2", "--set", "corpus.held_out_fraction=0.002")
+
 MAP_STAGES = ("extract", "signals", "filter", "signatures", "dedup", "decontaminate", "corpus", "tokens", "retro")
 
 # (in, kept, dropped, failed) of each stage and subset
@@ -51,7 +55,7 @@ COUNTS = {
 
 
 def run_sample(out: Path, shared: Path, *arguments: str) -> Path:
-    massivetext("run", "sample", "--out", str(out), "--input-root", str(shared), *arguments)
+    massivetext("run", "sample", "--out", str(out), "--input-root", str(shared), *SHORT, *arguments)
     return out
 
 

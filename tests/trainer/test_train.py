@@ -251,11 +251,20 @@ KILLED = textwrap.dedent("""
 """)
 
 
+@pytest.fixture(scope="module")
+def program_cache(tmp_path_factory):
+    """Variables with which the processes compile once together; ``straight`` has compiled for itself."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kill_after_step", [1, 3, 4])
-def test_a_killed_process_goes_on_bit_for_bit(straight, tmp_path, kill_after_step):
+def test_a_killed_process_goes_on_bit_for_bit(straight, program_cache, tmp_path, kill_after_step):
     command = [sys.executable, "-c", KILLED, __file__, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, **program_cache, "PYTHONPATH": str(Path(__file__).parents[2])}
     victim = subprocess.Popen([*command, str(kill_after_step)], env=environment, stdout=subprocess.PIPE, text=True)
     assert victim.stdout.readline() == "ready\n"
     victim.kill()
