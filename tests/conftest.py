@@ -12,8 +12,9 @@ from pipeline.progress import Progress
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
-# Files that take minutes: begun first, or at the end one core would work on them and the others wait.
-LONGEST = ("test_sample.py", "test_kill.py", "test_quickstart.py", "test_run.py", "test_extract_memory.py")
+# Files that take long: begun first, or at the end one core would work on them and the others wait.
+LONGEST = ("test_sample.py", "test_kill.py", "test_quickstart.py", "test_run.py", "beam_jobs/test_extract_memory.py")
+LONGEST += ("test_remote_out.py", "trainer/test_train.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,8 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; xdist hands out files in this order (``--no-loadscope-reorder``)."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

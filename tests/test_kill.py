@@ -1,8 +1,9 @@
 """Kill -9 of the driver and of worker processes, in every stage, at exact moments; then the next run goes on.
 
 A ``sitecustomize`` on the path of the program's processes holds a run where it would write its next receipt (or
-another chosen file), so that a kill does not depend on how fast anything is. No process but those started here is
-ended; workers of a killed driver end by themselves, which is waited for.
+another chosen file), so that a kill does not depend on how fast anything is; and it gives every stage its workers, for
+which the filter would want more documents. No process but those started here is ended; workers of a killed driver end
+by themselves, which is waited for.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ pytestmark = pytest.mark.slow
 GATE = '''
 import contextlib, fcntl, os, re, time
 
-from pipeline import storage
+from pipeline import stage_run, storage
 from trainer.metrics import MetricsFile
 
+stage_run._most_workers = lambda tasks, rows_a_worker: len(tasks)  # however few documents they have
 folder, what, after = os.environ["GATE_FOLDER"], os.environ["GATE_WHAT"], int(os.environ["GATE_AFTER"])
 
 
