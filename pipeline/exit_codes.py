@@ -69,6 +69,11 @@ def _set_up_logging() -> None:
 def _end_workers() -> None:
     """End the worker processes of this driver, on systems that can name them; elsewhere they end by themselves."""
     for children in Path("/proc/self/task").glob("*/children"):
-        for pid in children.read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGTERM)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has just ended
+            for pid in children.read_text().split():
+                _end(int(pid))
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)

@@ -1,0 +1,32 @@
+"""How a command ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# Threads end while they are listed, as a broken-off pipeline's do; in a process of its own, since it ends its children.
+ENDING_THREADS = """
+import random, threading, time
+from pipeline.exit_codes import _end_workers
+for _ in range(100):
+    for _ in range(20):
+        threading.Thread(target=time.sleep, args=(random.random() / 1000,)).start()
+    _end_workers()
+"""
+SLEEPERS = """
+import subprocess
+from pipeline.exit_codes import _end_workers
+sleepers = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+_end_workers()
+print(*(sleeper.wait() for sleeper in sleepers))
+"""
+
+
+def test_threads_that_end_meanwhile_do_not_matter() -> None:
+    subprocess.run([sys.executable, "-c", ENDING_THREADS], check=True)
+
+
+def test_every_worker_is_ended() -> None:
+    ended = subprocess.run([sys.executable, "-c", SLEEPERS], check=True, capture_output=True, text=True)
+    assert ended.stdout == "-15 -15\n"
