@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 
@@ -22,6 +21,7 @@ from filters.contamination import EvaluationIndex, Overlaps, build_index, overla
 from filters.text import scan
 from pipeline import storage
 from pipeline.accounting import count_verdicts
+from pipeline.byte_streams import DamagedStreamError, content_of, lines_of
 from pipeline.config import DecontaminateConfig, RecipeError
 from pipeline.documents import document_shards, kept_rows, read_documents, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
@@ -88,18 +88,21 @@ def evaluation_texts(full_path: str, name: str) -> Iterator[tuple[str, str]]:
     """The texts of an evaluation file, named ``file`` or ``file:row``.
 
     A ``.jsonl`` file has one text a line: all strings of the row, so that a question stands with its answers. Any other
-    file is one text. Both may be compressed (``.gz``, ``.zst``, ``.xz``, ``.bz2``).
+    file is one text. Both may be compressed (gzip, Zstandard, LZ4, xz, bzip2).
 
     Raises:
-        RecipeError: A line is not JSON.
+        RecipeError: A line is not JSON, or the file is cut or damaged.
     """
-    with fsspec.open(full_path, "rt", compression="infer", encoding="utf-8", errors="replace") as stream:
+    try:
         if ".jsonl" not in name:
-            yield name, stream.read()
+            yield name, b"".join(content_of(full_path)).decode(errors="replace")
             return
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(lines_of(full_path), 1):
             if line.strip():
-                yield f"{name}:{number}", "\n".join(_strings(_parse(line, f"{name}:{number}")))
+                row = _parse(line.decode(errors="replace"), f"{name}:{number}")
+                yield f"{name}:{number}", "\n".join(_strings(row))
+    except DamagedStreamError as error:
+        raise RecipeError(f"[decontaminate] evaluation: {name}: {error}") from error
 
 
 def _parse(line: str, where: str) -> Any:

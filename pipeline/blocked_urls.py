@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Final
-
-import fsspec
 
 from filters.blocklists import Blocklist, build_blocklist
 from pipeline.blocklist_files import blocklist_files
-from pipeline.config import ExtractConfig
+from pipeline.byte_streams import DamagedStreamError, content_of
+from pipeline.config import ExtractConfig, RecipeError
 from pipeline.records import Piece
 from pipeline.urls import host_and_path
 
 Screen = Callable[[str | None], str | None]
-
-_BLOCK_BYTES: Final = 1 << 24
 
 
 def screen_of(piece: Piece, config: ExtractConfig) -> Screen:
@@ -52,6 +48,7 @@ def _load(blocklists: tuple[tuple[str, tuple[str, ...]], ...]) -> Blocklist:
 
 
 def _blocks(path: str) -> Iterator[bytes]:
-    with fsspec.open(path, "rb", compression="infer") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            yield block
+    try:
+        yield from content_of(path)
+    except DamagedStreamError as error:
+        raise RecipeError(f"[extract] blocklists: {path}: {error}") from error

@@ -8,9 +8,8 @@ from importlib.resources import files
 from itertools import takewhile
 from typing import Any, Final
 
-import fsspec
-
 from pipeline import storage
+from pipeline.byte_streams import Window, content_of
 from pipeline.config import SHIPPED, Recipe, RecipeError
 from pipeline.inputs import describe
 
@@ -54,9 +53,9 @@ def blocklist_inputs(recipe: Recipe) -> list[dict[str, Any]]:
 def _refuse_other_lists(category: str, path: str) -> None:
     from filters.blocklists import count_hosts  # with its kernels: not for who only imports this module
 
-    with fsspec.open(path, "rb", compression="infer") as stream:
-        head = stream.read(_HEAD_BYTES)
-    is_cut = len(head) == _HEAD_BYTES
+    window = Window(content_of(path))
+    is_cut = window.hold(_HEAD_BYTES)
+    head = bytes(window.data[:_HEAD_BYTES])
     num_lines, num_hosts = count_hosts(head[: head.rfind(b"\n") + 1] if is_cut else head)
     if 2 * num_hosts < num_lines:
         raise RecipeError(

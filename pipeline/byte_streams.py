@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from pipeline.decompressors import CHUNK, DECODING_ERRORS, Decompressor, codec_of, codec_of_head
+from pipeline.storage import open_read
 
 OVERLAP = 16_384  # bytes that a pattern may span; searched again after more came
 _PADDING = b"\0\r\n\t "  # what may follow the last compressed stream of a file
@@ -44,6 +45,22 @@ def decompressed(stream: IO[bytes], start: int = 0) -> Iterator[bytes]:
     codec = codec_of(stream)
     stream.seek(start)
     yield from as_stored(stream) if codec is None else _inflate(stream, codec.start)
+
+
+def content_of(path: str) -> Iterator[bytes]:
+    """Read a file as ``decompressed`` does, pieces of it."""
+    with open_read(path) as stream:
+        yield from decompressed(stream)
+
+
+def lines_of(path: str) -> Iterator[bytes]:
+    """The lines of a file, plain or compressed, without their ends."""
+    rest = b""
+    for data in content_of(path):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def as_stored(stream: IO[bytes]) -> Iterator[bytes]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from filters.fasttext_file import LABEL_PREFIX
-from pipeline import storage
-from pipeline.byte_streams import DamagedStreamError, decompressed
+from pipeline.byte_streams import DamagedStreamError, lines_of
 from pipeline.config import ExtractConfig, RecipeError
 from pipeline.read_jsonl import read_jsonl
 from pipeline.read_parquet import read_parquet
@@ -113,7 +112,7 @@ def _of_record(record: Record, place: str, label: str | None, label_field: str) 
 
 
 def _from_lines(file: ExampleFile) -> Iterator[Example]:
-    for number, line in enumerate(_lines(file.path), 1):
+    for number, line in enumerate(lines_of(file.path), 1):
         place = f"{file.path}, line {number}"
         try:
             text = line.decode("utf-8")
@@ -138,17 +137,6 @@ def _checked(label: str, place: str) -> str:
     if not label or any(character <= " " for character in label):
         raise RecipeError(f"{place}: a label must be one word; got {label[:40]!r}")
     return label
-
-
-def _lines(path: str) -> Iterator[bytes]:
-    """The lines of a file, plain or compressed, without their ends."""
-    rest = b""
-    with storage.open_read(path) as stream:
-        for data in decompressed(stream):
-            *lines, rest = (rest + data).split(b"\n")
-            yield from lines
-    if rest:
-        yield rest
 
 
 def example_files(labelled: Sequence[str], positive: Sequence[str], negative: Sequence[str]) -> list[ExampleFile]:

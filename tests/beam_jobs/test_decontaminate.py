@@ -240,6 +240,13 @@ def test_a_line_that_is_no_json_is_refused_by_number(tmp_path: Path) -> None:
         list(evaluation_texts(str(tmp_path / "a.jsonl"), "a.jsonl"))
 
 
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.txt.gz"])
+def test_a_cut_file_is_refused_by_name_and_place(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b'{"a": "b"}\n' * 100)[:-9])
+    with pytest.raises(RecipeError, match=rf"\[decontaminate\] evaluation: {name}: .* ends inside .*, at byte \d+"):
+        list(evaluation_texts(str(tmp_path / name), name))
+
+
 # --- the stage
 
 

@@ -117,6 +117,13 @@ def test_a_list_of_words_is_refused(lists: Path, end: str) -> None:
         assert blocklist_inputs(recipe(lists, {"adult": (write(name, lines),)}))
 
 
+def test_a_cut_list_is_refused_by_name_and_place(lists: Path) -> None:
+    cut = lists / "cut-domains.gz"
+    cut.write_bytes(gzip.compress(b"".join(b"host%d.com\n" % number for number in range(1000)))[:-9])
+    with pytest.raises(RecipeError, match=rf"\[extract\] blocklists: {cut}: .* ends inside .*, at byte \d+"):
+        listed(ExtractConfig(blocklists={"adult": (str(cut),)}))
+
+
 def test_how_many_entries_are_said(lists: Path) -> None:
     config = ExtractConfig(
         blocklists={"adult": (str(lists / "ut1" / "adult"),), "b": (str(lists / "flat" / "games-*"),)}
