@@ -23,7 +23,7 @@ def test_json_lines_with_their_own_labels(tmp_path: Path) -> None:
     data = "\n".join(map(json.dumps, rows)).encode()
     for name, packed in (
         ("a.jsonl", data),
-        ("a.json.gz", gzip.compress(data)),
+        ("a.json.gz", gzip.compress(data, mtime=0)),
         ("a.jsonl.zst", zstandard.compress(data)),
         ("a.ndjson", data),
         ("a.ndjson.xz", lzma.compress(data)),
@@ -56,7 +56,9 @@ def test_lines_of_text(tmp_path: Path) -> None:
 
 
 def test_fasttexts_own_lines(tmp_path: Path) -> None:
-    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"__label__a one two\n\n  __label__b\tthree \n__label__c\n"))
+    (tmp_path / "a.txt.gz").write_bytes(
+        gzip.compress(b"__label__a one two\n\n  __label__b\tthree \n__label__c\n", mtime=0)
+    )
     assert read(tmp_path / "a.txt.gz") == [("a", "one two"), ("", ""), ("b", "three"), ("c", "")]
 
 
@@ -78,10 +80,10 @@ def test_fasttexts_own_lines(tmp_path: Path) -> None:
         ("a.jsonl", b"{", r"byte 0: bad_json"),
         (
             "a.jsonl.gz",
-            gzip.compress(b'{"text": "b", "label": "x"}\n' * 99)[:-12],
+            gzip.compress(b'{"text": "b", "label": "x"}\n' * 99, mtime=0)[:-12],
             r"a\.jsonl\.gz, byte \d+: truncated",
         ),
-        ("a.txt.gz", gzip.compress(b"__label__a b\n" * 99)[:-12], r"a\.txt\.gz: "),
+        ("a.txt.gz", gzip.compress(b"__label__a b\n" * 99, mtime=0)[:-12], r"a\.txt\.gz: "),
         ("a.parquet", b"no parquet", r"a\.parquet, row 0: parquet"),
     ],
 )
