@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -94,14 +95,17 @@ class StageRun:
     def _run_job(self, label: str, tasks: Sequence[ShardTask], total: int, shard_map: ShardMap, engine: Any) -> None:
         from beam_jobs.shard_map import run_shards
 
-        def poll() -> None:
-            notes = self._notes({task.name for task in tasks})
-            rows = sum(note["rows"] for note in notes)
-            before = total - len(tasks)
-            self.progress.update(before + len(notes), total, rows, before)
+        unread, rows, before = {f"{task.name}.json" for task in tasks}, 0, total - len(tasks)
 
-        for task in tasks:
-            storage.remove(storage.join(self.logs, f"{task.name}.json"))
+        def poll() -> None:
+            nonlocal rows
+            for name in unread.intersection(storage.list_files(self.logs)):
+                unread.remove(name)
+                rows += self._note(name)["rows"]
+            self.progress.update(total - len(unread), total, rows, before)
+
+        for name in unread:
+            storage.remove(storage.join(self.logs, name))
         self._watched(label, lambda: run_shards(engine, tasks, shard_map), poll)
 
     def run_pipeline(self, label: str, build: Callable[[Any], Any]) -> None:
@@ -131,19 +135,16 @@ class StageRun:
 
         return Engine(self.runner, workers, self.beam_options)
 
-    def _notes(self, shards: set[str] | None = None) -> list[dict[str, Any]]:
-        notes = []
-        for name in storage.list_files(self.logs):
-            if name.endswith(".json") and (shards is None or name.removesuffix(".json") in shards):
-                notes.append(json.loads(storage.read_bytes(storage.join(self.logs, name))))
-        return notes
+    def _note(self, name: str) -> dict[str, Any]:
+        """What a worker left about a shard it finished."""
+        note: dict[str, Any] = json.loads(storage.read_bytes(storage.join(self.logs, name)))
+        return note
 
     def workers_seen(self) -> tuple[dict[str, int], int]:
         """Shards written by each worker, and the largest peak memory of one in bytes."""
-        shards: dict[str, int] = {}
-        for note in self._notes():
-            shards[note["worker"]] = shards.get(note["worker"], 0) + 1
-        return dict(sorted(shards.items())), max((note["peak_memory_bytes"] for note in self._notes()), default=0)
+        notes = [self._note(name) for name in storage.list_files(self.logs) if name.endswith(".json")]
+        shards = Counter(note["worker"] for note in notes)
+        return dict(sorted(shards.items())), max((note["peak_memory_bytes"] for note in notes), default=0)
 
     def _watched(self, label: str, job: Callable[[], None], poll: Callable[[], None]) -> None:
         """Run Beam, which blocks, and tell meanwhile how far it is.
@@ -153,7 +154,7 @@ class StageRun:
             AccountingError: The sums of a shard do not balance.
         """
         self.progress.start(label)
-        log = storage.join(self.logs, "beam.log")
+        log, poll = storage.join(self.logs, "beam.log"), _sparing(poll)
         try:
             with _stderr_to(log):
                 _run_beside(job, poll) if self.runner == "FnApiRunner" else _run_here(job, poll)
@@ -169,6 +170,21 @@ def _most_workers(tasks: Sequence[ShardTask], rows_a_worker: int | None) -> int:
         return len(tasks)
     rows = sum(int(task.inputs[0]["rows"]) for task in tasks)
     return min(len(tasks), max(1, rows // rows_a_worker))
+
+
+def _sparing(poll: Callable[[], None]) -> Callable[[], None]:
+    """Leave a poll out as long as it would take more than a twentieth of the time: long folders are slow to list."""
+    due = 0.0
+
+    def poll_if_due() -> None:
+        nonlocal due
+        started = time.monotonic()
+        if started >= due:
+            poll()
+            ended = time.monotonic()
+            due = ended + 19 * (ended - started)
+
+    return poll_if_due
 
 
 def _run_beside(job: Callable[[], None], poll: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from pipeline.config import InputConfig, Recipe, RecipeError
 from pipeline.driver import default_workers, summary
 from pipeline.manifest import AccountingError, Counts, Receipt, ShardTask, Workspace, finished_receipt, write_receipt
 from pipeline.progress import Progress
-from pipeline.stage_run import StageError, StageRun
+from pipeline.stage_run import StageError, StageRun, _sparing
 from pipeline.stages import STAGES
 from pipeline.verify import differing_files
 
@@ -250,6 +250,21 @@ def test_no_more_workers_than_have_enough_to_do(
     run.workers = workers
     run.map_shards(tasks, ShardMap(lambda task: receipt(1, 1), run.space, run.logs), rows_a_worker)
     assert [engine.workers for engine in started] == [expected]
+
+
+def test_looking_at_long_folders_takes_a_twentieth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looked = 0.0, 0
+
+    def poll() -> None:
+        nonlocal now, looked
+        now, looked = now + 3, looked + 1
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    sparing = _sparing(poll)
+    while now < 600:
+        sparing()
+        now += 0.25
+    assert looked == 10
 
 
 def failing(error: BaseException) -> Callable[[Any], None]:
