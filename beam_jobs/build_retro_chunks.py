@@ -8,6 +8,7 @@ left out and counted as dropped.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,7 @@ class BuildRetroChunks(ShardMap):
 
 def plan_chunk_shards(tokens_manifest: dict[str, Any]) -> list[ShardTask]:
     """One shard of chunks for each shard of tokens; the held-out ones are only counted."""
-    shards = document_shards(tokens_manifest)
-    return [ShardTask(shard.subset, shard.index, shard.count, step="chunk") for shard in shards]
+    return [replace(shard, inputs=(), step="chunk") for shard in document_shards(tokens_manifest)]
 
 
 def build_chunks(task: ShardTask, space: Workspace, config: RetroConfig) -> Receipt:

@@ -11,6 +11,7 @@ words, then smallest id. The paper removes one of a pair at random.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,7 +48,7 @@ def run(stage: StageRun) -> None:
     tasks = _numbered(document_shards(stage.manifests["signatures"], "signatures"))
     removable = tuple(subset for subset in recipe.subsets() if recipe.apply.applies("dedup", subset))
     stage.run_once(ShardTask("all", 0, 1, step="match"), lambda: _match(stage, tasks, config), stage.intermediate())
-    verify = [_step(task, "verify") for task in tasks]
+    verify = [replace(task, step="verify") for task in tasks]
     work = stage.intermediate()
     stage.map_shards(verify, VerifyPairs(work, tasks, config, stage.logs))
     assign_task = ShardTask("all", 0, 1, step="assign")
@@ -60,13 +61,9 @@ def _numbered(tasks: Sequence[ShardTask]) -> list[ShardTask]:
     base, numbered = 0, []
     for task in tasks:
         rows = task.inputs[0]["rows"]
-        numbered.append(ShardTask(task.subset, task.index, task.count, ({"rows": rows, _BASE: base},)))
+        numbered.append(replace(task, inputs=({"rows": rows, _BASE: base},)))
         base += rows
     return numbered
-
-
-def _step(task: ShardTask, step: str) -> ShardTask:
-    return ShardTask(task.subset, task.index, task.count, task.inputs, step)
 
 
 def read_signatures(space: Workspace, task: ShardTask) -> pa.Table:

@@ -7,13 +7,14 @@ MB, which travel as Arrow IPC streams through ``RecordBatchCoder``; Beam would p
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -129,14 +130,32 @@ def note_finished(logs: str, scratch: str, receipt: Receipt, seconds: float) -> 
     storage.write_bytes(path, json.dumps(note).encode(), scratch)
 
 
-def run_shards(engine: Engine, tasks: Iterable[ShardTask], shard_map: ShardMap) -> None:
-    """Run a map step as one Beam job; it is done when every receipt is written."""
-    descriptors = [task.to_json() for task in tasks]
+def run_shards(engine: Engine, tasks: Sequence[ShardTask], shard_map: ShardMap) -> None:
+    """Run a map step as one Beam job; it is done when every receipt is written.
+
+    The local runner deals its elements out to the workers once, in turns, whatever they cost. So it gets one element a
+    worker, the shards that it is to do; other runners schedule shards themselves.
+    """
+    shares = deal(tasks, engine.workers) if engine.runner == "FnApiRunner" else [[task] for task in tasks]
+    descriptors = [[task.to_json() for task in share] for share in shares]
     with beam.Pipeline(options=engine.pipeline_options()) as pipeline:
-        shards = pipeline | "Shards" >> beam.Create(descriptors).with_output_types(str)
-        # Create alone would leave all shards on the worker that read the impulse
-        spread = shards | "Spread" >> beam.Reshuffle()
-        spread | "Map" >> shard_map
+        dealt = pipeline | "Deal" >> beam.Create(descriptors, reshuffle=True)
+        dealt | "Shards" >> beam.FlatMap(iter).with_output_types(str) | "Map" >> shard_map
+
+
+def deal(tasks: Sequence[ShardTask], workers: int) -> list[list[ShardTask]]:
+    """Shards to workers so that each reads about as many bytes: the longest first, each to who has least so far.
+
+    Returns:
+        One share a worker, none of them empty, each in the order of ``tasks``.
+    """
+    loads = [(0, number) for number in range(min(workers, len(tasks)))]
+    numbers: list[list[int]] = [[] for _ in loads]
+    for task_number in sorted(range(len(tasks)), key=lambda number: -tasks[number].bytes):
+        load, worker = heapq.heappop(loads)
+        numbers[worker].append(task_number)
+        heapq.heappush(loads, (load + max(1, tasks[task_number].bytes), worker))
+    return [[tasks[number] for number in sorted(share)] for share in numbers]
 
 
 def run_pipeline(engine: Engine, build: Callable[[beam.Pipeline], Any]) -> None:

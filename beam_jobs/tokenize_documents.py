@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
@@ -61,10 +62,7 @@ def run(stage: StageRun) -> None:
     config, space = stage.recipe.tokens, stage.intermediate()
     shards = document_shards(stage.manifests["corpus"])
     buckets = plan_buckets(stage.manifests["corpus"], config)
-    encode = [
-        ShardTask(s.subset, s.index, s.count, ({"buckets": buckets[s.subset], **s.inputs[0]},), "encode")
-        for s in shards
-    ]
+    encode = [replace(s, inputs=({"buckets": buckets[s.subset], **s.inputs[0]},), step="encode") for s in shards]
     stage.map_shards(encode, EncodeDocuments(space, config.seed, stage.logs))
     sort = [
         ShardTask(subset, index, count, tuple({"shard": s.index, "of": s.count} for s in shards if s.subset == subset))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -45,7 +46,7 @@ def run(stage: StageRun) -> None:
     config, space = stage.recipe.tokenizer, stage.intermediate()
     shards = document_shards(stage.manifests["corpus"])
     training = [shard for shard in shards if not shard.subset.startswith(f"{HELD_OUT}/")]
-    tasks = [ShardTask(shard.subset, shard.index, shard.count, step="size") for shard in training]
+    tasks = [replace(shard, inputs=(), step="size") for shard in training]
     stage.map_shards(tasks, SizeDocuments(space, config.seed, stage.logs))
     task = ShardTask("all", 0, 1)
     stage.run_once(task, lambda: train(task, stage.space, tasks, config))

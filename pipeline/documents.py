@@ -34,7 +34,8 @@ def document_shards(manifest: dict[str, Any], kind: str = "documents") -> list[S
         stem, _, _ = name.rpartition(".")
         if stem.startswith(f"{kind}-"):
             index, _, count = stem.removeprefix(f"{kind}-").partition("-of-")
-            tasks.append(ShardTask(subset, int(index), int(count), ({"rows": output["rows"]},)))
+            rows = ({"rows": output["rows"]},)
+            tasks.append(ShardTask(subset, int(index), int(count), rows, bytes=output["bytes"]))
     return tasks
 
 

@@ -135,21 +135,21 @@ def plan_shards(recipe: Recipe, files: Sequence[InputFile]) -> list[ShardTask]:
     """
     _refuse_one_name_for_two(recipe, files)
     indexes = {subset: IndexPlan(f"[[input]] {subset}") for subset in recipe.subsets()}
-    by_subset: dict[str, list[list[dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
+    by_subset: dict[str, list[tuple[int, dict[str, Any]]]] = {subset: [] for subset in recipe.subsets()}
     for number, part in enumerate(recipe.input):
         own = sorted((file for file in files if file["input"] == number), key=lambda file: str(file["path"]))
         pieces = [piece for file in own for piece in _cut(part, file, recipe, indexes[part.subset])]
         _warn_of_uncut(part, pieces, recipe.extract.shard_input_bytes)
         limits = {"input": number, "limit": part.limit, "max_bytes": part.max_bytes}
-        for group in _pack(pieces, recipe.extract.shard_input_bytes):
-            by_subset[part.subset].append([{**limits, "pieces": group}])
+        for size, group in _pack(pieces, recipe.extract.shard_input_bytes):
+            by_subset[part.subset].append((size, {**limits, "pieces": group}))
     for subset, index in indexes.items():
         whole = [file for file in files if recipe.input[file["input"]].format not in INDEX_FORMATS]
         index.refuse_repeated({str(file["path"]) for file in whole if recipe.input[file["input"]].subset == subset})
     return [
-        ShardTask(subset, index, len(groups), tuple(group))
+        ShardTask(subset, index, len(groups), (group,), bytes=size)
         for subset, groups in by_subset.items()
-        for index, group in enumerate(groups)
+        for index, (size, group) in enumerate(groups)
     ]
 
 
@@ -185,14 +185,14 @@ def _warn_of_uncut(part: InputConfig, pieces: Iterable[tuple[int, Piece]], step:
         )
 
 
-def _pack(pieces: Sequence[tuple[int, Piece]], target: int) -> list[list[dict[str, Any]]]:
-    """Neighbouring pieces together while they stay below the target; at least one shard."""
-    groups: list[list[dict[str, Any]]] = [[]]
-    room = target
+def _pack(pieces: Sequence[tuple[int, Piece]], target: int) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Neighbouring pieces together while they stay below the target, with their size; at least one shard."""
+    groups: list[tuple[int, list[dict[str, Any]]]] = [(0, [])]
     for length, piece in pieces:
-        if groups[-1] and length > room:
-            groups.append([])
-            room = target
-        groups[-1].append(asdict(piece))
-        room -= length
+        size, group = groups[-1]
+        if group and size + length > target:
+            groups.append((length, [asdict(piece)]))
+        else:
+            group.append(asdict(piece))
+            groups[-1] = (size + length, group)
     return groups

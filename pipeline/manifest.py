@@ -61,6 +61,7 @@ class ShardTask:
     count: int  # shards of this subset in this step
     inputs: tuple[dict[str, Any], ...] = ()  # what the step reads, in its own terms
     step: str = ""  # names the step in a stage that has several
+    bytes: int = 0  # of what the step reads, as stored, where that is known: workers are dealt equal shares of it
 
     @property
     def name(self) -> str:

@@ -95,10 +95,8 @@ def space(tmp_path, upstream) -> Workspace:
 
 
 def chunk_tasks() -> list[ShardTask]:
-    outputs = [
-        {"path": f"{subset}/{storage.shard_name('documents', index, NUM_SHARDS[subset], 'parquet')}", "rows": 0}
-        for subset, index in {**TEXTS, **HELD_OUT}
-    ]
+    shards = [ShardTask(subset, index, NUM_SHARDS[subset]) for subset, index in {**TEXTS, **HELD_OUT}]
+    outputs = [{"path": task.file("documents"), "rows": 0, "bytes": 0} for task in shards]
     return plan_chunk_shards({"outputs": outputs})
 
 
@@ -278,7 +276,7 @@ def test_beam_gives_the_bytes_of_the_plain_functions(tmp_path, space):
 
 def stage_of(space: Workspace, tmp_path) -> StageRun:
     part = InputConfig(subset="books", format="text", paths=("*.txt",))
-    outputs = [{"path": task.file("documents"), "rows": 0} for task in chunk_tasks()]
+    outputs = [{"path": task.file("documents"), "rows": 0, "bytes": 0} for task in chunk_tasks()]
     return StageRun(
         stage="retro",
         recipe=Recipe(input=(part,), retro=CONFIG.model_copy(update={"chunks_per_shard": 100, "max_keys": 250})),

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import apache_beam as beam
@@ -14,7 +16,7 @@ from apache_beam.testing.test_pipeline import TestPipeline as LocalPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from job_workspace import files_of, run_on_beam, workspace
 
-from beam_jobs.shard_map import Engine, RecordBatchCoder, ShardMap, lost_workers, run_shards
+from beam_jobs.shard_map import Engine, RecordBatchCoder, ShardMap, deal, lost_workers, run_shards
 from pipeline.manifest import AccountingError, Counts, Receipt, ShardTask, finished_receipt
 
 TASKS = [ShardTask("news", index, 3, ({"rows": index},)) for index in range(3)]
@@ -144,6 +146,54 @@ def test_a_shard_that_lost_a_row_leaves_no_receipt(tmp_path: Path) -> None:
     mended = ShardMap(lambda task: write_shard(task, space.folder), space, str(tmp_path / "logs"))
     run_shards(Engine("FnApiRunner", 1), TASKS, mended)
     assert None not in [finished_receipt(space.folder, task.name) for task in TASKS]
+
+
+# --- shares of workers
+
+
+def sized(*sizes: int) -> list[ShardTask]:
+    return [ShardTask("news", index, len(sizes), ({"rows": 1},), bytes=size) for index, size in enumerate(sizes)]
+
+
+def shares(sizes: tuple[int, ...], workers: int) -> list[list[int]]:
+    return [[task.index for task in share] for share in deal(sized(*sizes), workers)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers", "expected"),
+    [
+        ((4, 8, 0, 4, 4, 8, 0, 4), 2, [[0, 1, 2, 4], [3, 5, 6, 7]]),  # 16 each, though every other pair is the longer
+        ((9, 1, 1, 1), 2, [[0], [1, 2, 3]]),
+        ((0, 0, 0, 0), 2, [[0, 2], [1, 3]]),  # unknown sizes: by number
+        ((5, 6), 4, [[1], [0]]),  # no empty share
+        ((5, 6), 1, [[0, 1]]),
+        ((), 2, []),
+    ],
+)
+def test_workers_get_equal_shares_in_the_order_of_the_plan(
+    sizes: tuple[int, ...], workers: int, expected: list[list[int]]
+) -> None:
+    assert shares(sizes, workers) == expected
+
+
+def test_every_shard_has_one_worker() -> None:
+    sizes = tuple(number * 7919 % 101 for number in range(200))
+    dealt = shares(sizes, 7)
+    assert sorted(index for share in dealt for index in share) == list(range(200))
+    loads = [sum(sizes[index] for index in share) for share in dealt]
+    assert max(loads) - min(loads) <= max(sizes)  # so much is never exceeded by giving the next to who has least
+
+
+def test_local_workers_do_their_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # of the workers, which import this file
+    space = workspace(tmp_path, "stage")
+    tasks = sized(1, 1, 1, 9)
+    write = partial(write_shard, folder=space.folder)
+    run_shards(Engine("FnApiRunner", 2), tasks, ShardMap(write, space, str(tmp_path / "logs")))
+    assert None not in [finished_receipt(space.folder, task.name) for task in tasks]
+    notes = [json.loads((tmp_path / "logs" / f"{task.name}.json").read_text()) for task in tasks]
+    workers = [note["worker"] for note in notes]
+    assert workers[0] == workers[1] == workers[2] != workers[3]
 
 
 def fail_in_a_thread(name: str) -> None:

@@ -160,7 +160,9 @@ def test_held_out_documents_are_never_in_the_sample(out: Path, given: list[str])
         numbers = range(100 * (len(shards) + 1), 100 * (len(shards) + 1) + 5)
         shards[shard] = [article(number) for number in numbers]
         write_documents(out, ShardTask(*shard), {number: article(number) for number in numbers}, stage="corpus")
-    outputs = [{"path": ShardTask(*shard).file("documents"), "rows": len(texts)} for shard, texts in shards.items()]
+    outputs = [
+        {"path": ShardTask(*shard).file("documents"), "rows": len(texts), "bytes": 0} for shard, texts in shards.items()
+    ]
     run = StageRun(
         stage="tokenizer",
         recipe=recipe(out, tokenizer={"vocab_size": 320, "seed": SEED}),

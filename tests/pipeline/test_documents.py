@@ -44,12 +44,12 @@ def test_shards_of_a_manifest_by_kind() -> None:
         "news/tokens-00000-of-00001.npy",
         "card.json",
     ]
-    manifest = {"outputs": [{"path": path, "rows": rows} for rows, path in enumerate(paths)]}
+    manifest = {"outputs": [{"path": path, "rows": rows, "bytes": 10 * rows} for rows, path in enumerate(paths)]}
     assert document_shards(manifest) == [
-        ShardTask("news", 3, 12, ({"rows": 0},)),
-        ShardTask("held_out/news", 0, 1, ({"rows": 2},)),
+        ShardTask("news", 3, 12, ({"rows": 0},), bytes=0),
+        ShardTask("held_out/news", 0, 1, ({"rows": 2},), bytes=20),
     ]
-    assert document_shards(manifest, "records") == [ShardTask("news", 3, 12, ({"rows": 1},))]
+    assert document_shards(manifest, "records") == [ShardTask("news", 3, 12, ({"rows": 1},), bytes=10)]
     assert document_shards(manifest, "verdicts") == []
 
 
