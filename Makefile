@@ -7,8 +7,9 @@ PEERS := $(patsubst tests/benchmarks/contenders/%.txt,.venv-bench/%/.ready,$(wil
 .PHONY: quickstart test bench lint clean
 
 # uv installs in seconds what takes pip a minute; pip is there for who has a mirror that only pip is told of.
-install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e $(1) \
-  || $(BIN)/python -m pip install --quiet -e $(1)
+install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -e '.[$(1)]' \
+  || $(BIN)/python -m pip install --quiet -e '.[$(1)]'
+comma := ,# written so where it does not part the arguments of a call
 
 # What is installed is named by a stamp, so that a second call starts at once.
 $(VENV)/.uv: pyproject.toml
@@ -17,11 +18,11 @@ $(VENV)/.uv: pyproject.toml
 	touch $@
 
 $(VENV)/.quickstart: $(VENV)/.uv
-	$(call install,'.[train,retro]')
+	$(call install,train$(comma)retro)
 	touch $@
 
 $(VENV)/.test-tools: $(VENV)/.quickstart
-	$(call install,'.[test]')
+	$(call install,test)
 	touch $@
 
 $(VENV)/.test: $(VENV)/.test-tools
@@ -30,7 +31,7 @@ $(VENV)/.test: $(VENV)/.test-tools
 
 # What the others install is among it: they have nothing left to do.
 $(VENV)/.lint: $(VENV)/.uv
-	$(call install,'.[dev]')
+	$(call install,dev)
 	touch $(VENV)/.quickstart $(VENV)/.test-tools $@
 
 # Each peer has its own environment: they pin NumPy and lxml as they like.
