@@ -139,6 +139,8 @@ class _Reader:
         if self._numbers("<?")[0] and is_quantised:
             raise UnsupportedModelError(f"{self._path} has a quantised output matrix")
         output = self._matrix()
+        if pruned is not None and not _name_each_once(pruned, header.buckets):
+            raise self._damaged("its pruned buckets are none of its own, or named twice")
         bucket_rows = _bucket_rows(header.buckets, num_words, pruned)
         if rows.shape[1] != header.dim or output.shape != (len(counts), header.dim):
             raise self._damaged(f"its matrices are {rows.shape} and {output.shape}")
@@ -235,6 +237,12 @@ class _Reader:
 
 def _without_prefix(labels: Sequence[bytes]) -> tuple[str, ...]:
     return tuple(label.decode("utf-8", "replace").removeprefix(LABEL_PREFIX) for label in labels)
+
+
+def _name_each_once(kept: NDArray[np.int32], buckets: int) -> bool:
+    """Whether pairs of bucket and place name buckets that there are and as many places, none of them twice."""
+    in_range = bool((kept >= 0).all() and (kept < (buckets, len(kept))).all())
+    return in_range and all(len(np.unique(column)) == len(kept) for column in kept.T)
 
 
 def _bucket_rows(buckets: int, num_words: int, kept: NDArray[np.int32] | None) -> NDArray[np.int32]:

@@ -36,9 +36,9 @@ class FastTextModel:
         self.labels = file.labels
         self._tables = tables_of(file)
         self._input, self._output = file.input, file.output
-        is_kept = file.bucket_rows >= 0
-        if not is_kept.all():  # then rows stand in another order than their buckets, in which the kernel counts them
-            self._input = np.concatenate((file.input[: file.num_words], file.input[file.bucket_rows[is_kept]]))
+        kept = file.bucket_rows[file.bucket_rows >= 0]
+        if (np.diff(kept, prepend=file.num_words - 1) != 1).any():  # the kernel counts rows in the order of buckets
+            self._input = np.concatenate((file.input[: file.num_words], file.input[kept]))
         self._children = label_tree(file.counts) if file.is_hierarchical else np.empty((0, 2), np.int32)
 
     def best_labels(self, lines: pa.Array) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -47,15 +47,37 @@ def test_quantised_rows_are_the_librarys(tmp_path, qnorm: bool, dsub: int) -> No
         np.testing.assert_allclose(file.input[row], vector, rtol=1e-6, err_msg=word.decode())
 
 
+def pruned(folder: Path) -> str:
+    model = fasttext.load_model(trained(folder))
+    model.quantize(input=str(folder / "train.txt"), cutoff=280, retrain=False)
+    model.save_model(str(folder / "model.ftz"))
+    return str(folder / "model.ftz")
+
+
 def test_pruned_buckets_have_no_row(tmp_path) -> None:
-    trained(tmp_path)
-    model = fasttext.load_model(str(tmp_path / "model.bin"))
-    model.quantize(input=str(tmp_path / "train.txt"), cutoff=280, retrain=False)
-    model.save_model(str(tmp_path / "model.ftz"))
-    file = read_fasttext(str(tmp_path / "model.ftz"))
+    file = read_fasttext(pruned(tmp_path))
     kept = file.bucket_rows[file.bucket_rows >= 0]
     assert len(file.input) == 280 == file.num_words + len(kept)
     assert sorted(kept.tolist()) == list(range(file.num_words, 280))
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_pruned_buckets_that_cannot_be_are_refused(tmp_path, column: int) -> None:
+    path = Path(pruned(tmp_path))
+    whole, rows = path.read_bytes(), read_fasttext(str(path)).bucket_rows
+    buckets = np.flatnonzero(rows >= 0)
+    size = 8 * len(buckets)
+    (place,) = (  # of the table: pairs in any order
+        at
+        for at in range(len(whole) - size)
+        if np.array_equal(np.sort(np.frombuffer(whole[at : at + size], np.int32)[::2]), buckets)
+    )
+    for wrong in (-1, 300, 2**31 - 1, None):
+        table = np.frombuffer(whole[place : place + size], np.int32).copy()
+        table[column] = table[2 + column] if wrong is None else wrong  # named twice
+        path.write_bytes(whole[:place] + table.tobytes() + whole[place + size :])
+        with pytest.raises(ValueError, match=r"model\.ftz is damaged: its pruned buckets"):
+            read_fasttext(str(path))
 
 
 @pytest.mark.parametrize(("settings", "loss"), [({"loss": "ova"}, "one-vs-all"), ({"loss": "ns"}, "negative sampling")])

@@ -47,10 +47,19 @@ KINDS = {
     "all": {"loss": "hs", "minn": 2, "maxn": 3, "wordNgrams": 4},
     "pruned": {"loss": "hs", "minn": 2, "maxn": 4, "quantized": True},
     "pruned-pairs": {"loss": "softmax", "minn": 0, "maxn": 0, "wordNgrams": 2, "quantized": True},
+    "pruned-of-words": {
+        "loss": "hs",
+        "minn": 2,
+        "maxn": 4,
+        "quantized": True,
+        "bucket": 20,
+        "minCount": 1,
+        "rare": 300,
+    },
 }
 
 
-def train(folder: Path, quantized: bool = False, **settings) -> str:
+def train(folder: Path, quantized: bool = False, rare: int = 0, **settings) -> str:
     chosen = random.Random(1)
     lines = [
         f"__label__{label} " + " ".join(chosen.choices(WORDS[start : start + 9], k=8))
@@ -58,6 +67,7 @@ def train(folder: Path, quantized: bool = False, **settings) -> str:
         for label, start in (("en", 0), ("fr", 5), ("xx", 7))
         for _ in range(1 if label == "xx" else 3)
     ]
+    lines += ["__label__en " + " ".join(f"rare{number}" for number in range(rare))] if rare else []
     (folder / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     common = {"dim": 6, "epoch": 5, "lr": 0.5, "bucket": 900, "thread": 1, "verbose": 0, "minCount": 3}
     model = fasttext.train_supervised(str(folder / "train.txt"), **{**common, **settings})
