@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -21,9 +21,9 @@ from filters.contamination import EvaluationIndex, Overlaps, build_index, overla
 from filters.text import scan
 from pipeline import storage
 from pipeline.accounting import count_verdicts
-from pipeline.byte_streams import DamagedStreamError, content_of, lines_of
-from pipeline.config import DecontaminateConfig, RecipeError
+from pipeline.config import DecontaminateConfig
 from pipeline.documents import document_shards, kept_rows, read_documents, verdicts
+from pipeline.evaluation_files import evaluation_texts
 from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.schema import ID_BYTES, VERDICT_SCHEMA
 from pipeline.stage_main import stage_main
@@ -82,45 +82,6 @@ def _index(task: ShardTask, space: Workspace, files: Sequence[Any], config: Deco
             stream.write(data)
         outputs.append(OutputFile(path, stream.sha256, len(names), stream.bytes))
     return Receipt(task.name, (), tuple(outputs), None, task.subset)
-
-
-def evaluation_texts(full_path: str, name: str) -> Iterator[tuple[str, str]]:
-    """The texts of an evaluation file, named ``file`` or ``file:row``.
-
-    A ``.jsonl`` file has one text a line: all strings of the row, so that a question stands with its answers. Any other
-    file is one text. Both may be compressed (gzip, Zstandard, LZ4, xz, bzip2).
-
-    Raises:
-        RecipeError: A line is not JSON, or the file is cut or damaged.
-    """
-    try:
-        if ".jsonl" not in name:
-            yield name, b"".join(content_of(full_path)).decode(errors="replace")
-            return
-        for number, line in enumerate(lines_of(full_path), 1):
-            if line.strip():
-                row = _parse(line.decode(errors="replace"), f"{name}:{number}")
-                yield f"{name}:{number}", "\n".join(_strings(row))
-    except DamagedStreamError as error:
-        raise RecipeError(f"[decontaminate] evaluation: {name}: {error}") from error
-
-
-def _parse(line: str, where: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise RecipeError(f"[decontaminate] evaluation: {where} is not JSON: {error}") from error
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)
 
 
 @cache

@@ -103,15 +103,14 @@ def count_hosts(lines: bytes) -> tuple[int, int]:
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+    begun: list[bytes] = []  # pieces of a line, joined once
     for block in blocks:
-        whole, newline, rest_of_block = block.rpartition(b"\n")
+        whole, newline, piece = block.rpartition(b"\n")
         if newline:
-            yield rest + whole + newline
-            rest = rest_of_block
-        else:
-            rest += block
-    if rest:
+            yield b"".join([*begun, whole, newline])
+            begun = []
+        begun.append(piece)
+    if rest := b"".join(begun):
         yield rest
 
 

@@ -55,6 +55,8 @@ def _refuse_other_lists(category: str, path: str) -> None:
 
     window = Window(content_of(path))
     is_cut = window.hold(_HEAD_BYTES)
+    if window.error:
+        raise RecipeError(f"[extract] blocklists, {category}: {path}: {window.error}")
     head = bytes(window.data[:_HEAD_BYTES])
     num_lines, num_hosts = count_hosts(head[: head.rfind(b"\n") + 1] if is_cut else head)
     if 2 * num_hosts < num_lines:

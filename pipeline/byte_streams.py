@@ -55,11 +55,15 @@ def content_of(path: str) -> Iterator[bytes]:
 
 def lines_of(path: str) -> Iterator[bytes]:
     """The lines of a file, plain or compressed, without their ends."""
-    rest = b""
+    begun: list[bytes] = []  # pieces of a line, joined once: it may be as long as the file
     for data in content_of(path):
-        *lines, rest = (rest + data).split(b"\n")
-        yield from lines
-    if rest:
+        piece, *others = data.split(b"\n")
+        begun.append(piece)
+        if others:
+            yield b"".join(begun)
+            yield from others[:-1]
+            begun = others[-1:]
+    if rest := b"".join(begun):
         yield rest
 
 

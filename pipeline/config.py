@@ -205,7 +205,8 @@ class DedupConfig(StageConfig):
 class DecontaminateConfig(StageConfig):
     """Overlap with evaluation texts."""
 
-    evaluation: tuple[str, ...] = ()  # paths or globs of text, .jsonl or their .gz; relative like an input's root
+    # paths or globs of text or .jsonl, plain or compressed; relative like an input's root
+    evaluation: tuple[str, ...] = ()
     ngram: Positive = 13
     min_shared_ngrams: Positive = 10  # of one evaluation text; 10 = 22 words in a row
     min_coverage: Fraction = 0.5  # ... or this share of a short evaluation text's n-grams

@@ -19,7 +19,7 @@ from pipeline import storage
 from pipeline.config import RecipeError
 from pipeline.manifest import ShardTask, Workspace
 from pipeline.schema import ABSENT, DROPPED, KEPT, VERDICT_SCHEMA
-from pipeline.text_edits import apply_edits, read_edits
+from pipeline.text_edits import apply_edits, read_editing, read_edits
 
 
 class AlignmentError(RuntimeError):
@@ -62,10 +62,12 @@ def shard_edits(folders: Mapping[str, str], task: ShardTask, num_rows: int | Non
     Raises:
         RecipeError: The signals, which hold what the filter takes out, are not finished.
     """
+    editing = read_editing(storage.join(folders["filter"], task.file("verdicts")))
+    if not editing:
+        return None
     if "signals" not in folders:
         raise RecipeError("the filter's edits stand in the signals, and these are not finished; run them first")
-    verdicts_path = storage.join(folders["filter"], task.file("verdicts"))
-    return read_edits(verdicts_path, storage.join(folders["signals"], task.file("signals")), num_rows)
+    return read_edits(storage.join(folders["signals"], task.file("signals")), editing, num_rows)
 
 
 def with_edits(documents: pa.RecordBatch, edits: pa.Table) -> pa.RecordBatch:

@@ -16,6 +16,7 @@ from typing import Any
 from pipeline import storage
 from pipeline.accounting import first_failed
 from pipeline.config import Recipe, RecipeError, canonical_json
+from pipeline.evaluation_files import check_evaluation
 from pipeline.manifest import (
     MANIFEST,
     AccountingError,
@@ -100,6 +101,9 @@ class Driver:
         outcome = Outcome([], [], 0.0)
         stale = self.stale()
         chosen = self._chosen(only, stale)
+        for planned in chosen:
+            if planned.name == "decontaminate" and planned.name in stale:
+                check_evaluation(planned.inputs)
         self.state = RunState(self._out)  # not before the lock is held: another driver may just have written it
         self.state.select(self._recipe.model_dump(mode="json"), {p.name: p.digest for p in self.planned})
         self._discard([planned for planned in chosen if planned.name in stale])
@@ -200,6 +204,8 @@ class Driver:
             importlib.import_module(planned.stage.job).run(run)
             counts = self._commit(planned, run, manifests)
             state = "done"
+        except RecipeError:
+            raise
         except ValueError as error:  # a setting that only the data shows to be wrong, as a vocabulary too large for it
             raise StageError(f"{planned.name}: {error}") from error
         except KeyboardInterrupt:

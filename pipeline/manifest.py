@@ -54,7 +54,7 @@ class TooManyFailedError(AccountingError):
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard descriptor: all that a worker is told. Plain JSON data, and the only Beam element of a map stage."""
+    """A shard descriptor: all that a worker is told, as plain JSON data; what a map stage's Beam elements are."""
 
     subset: str  # "massiveweb"; "held_out/massiveweb" for the held-out split
     index: int

@@ -54,20 +54,17 @@ def read_editing(verdicts_path: str) -> Editing:
     return editing
 
 
-def read_edits(verdicts_path: str, signals_path: str, num_rows: int | None = None) -> pa.Table | None:
+def read_edits(signals_path: str, editing: Editing, num_rows: int | None = None) -> pa.Table:
     """The edits of a shard's documents, whatever their verdict.
 
     Args:
-        verdicts_path: The filter's table.
         signals_path: The signals' table.
+        editing: As ``read_editing`` gives; something edits.
         num_rows: Of no fewer than the first so many documents; None = of all.
 
     Returns:
-        ``id`` and ``edits`` (EDITS_TYPE), as the signals' rows; None where nothing edits.
+        ``id`` and ``edits`` (EDITS_TYPE), as the signals' rows.
     """
-    editing = read_editing(verdicts_path)
-    if not editing:
-        return None
     fields = {
         column: ("start", "stop") if marks is None else ("start", "stop", "kind") for column, marks in editing.items()
     }

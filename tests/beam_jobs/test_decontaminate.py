@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import shutil
@@ -23,8 +22,8 @@ from job_workspace import (
     write_verdicts,
 )
 
-from beam_jobs.decontaminate import EVIDENCE_SCHEMA, Decontaminate, _index, decontaminate_shard, evaluation_texts
-from pipeline.config import DecontaminateConfig, RecipeError
+from beam_jobs.decontaminate import EVIDENCE_SCHEMA, Decontaminate, _index, decontaminate_shard
+from pipeline.config import DecontaminateConfig
 from pipeline.manifest import Counts, ShardTask
 
 PASSAGE = (
@@ -202,49 +201,6 @@ def test_beam_writes_what_the_function_writes(out: Path, monkeypatch: pytest.Mon
     transform = Decontaminate(beam, CONFIG, "dedup", ("news",), str(out / "logs"))
     run_on_beam(transform, tasks, receipts, monkeypatch)
     assert files_of(beam.folder) == files_of(plain.folder)
-
-
-# --- evaluation files
-
-
-def test_every_string_of_a_row_is_one_text(out: Path) -> None:
-    texts = dict(evaluation_texts(str(out / "eval/questions.jsonl"), "q.jsonl"))
-    assert list(texts) == ["q.jsonl:1", "q.jsonl:3"]  # the blank line has no text, but its number
-    assert texts["q.jsonl:3"].split("\n") == [
-        QUESTION["question"],
-        "the northern one, because of the storm that came in the winter",
-        "the one near the old mill, which had been sold",
-        "the channel had filled with sand over many long and quiet summers",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("row", "text"), [('"alone"', "alone"), ('["a", {"b": "c"}]', "a\nc"), ("3", ""), ("null", "")]
-)
-def test_rows_need_not_be_objects(tmp_path: Path, row: str, text: str) -> None:
-    (tmp_path / "a.jsonl").write_text(row + "\n")
-    assert list(evaluation_texts(str(tmp_path / "a.jsonl"), "a.jsonl")) == [("a.jsonl:1", text)]
-
-
-def test_other_files_are_one_text_compressed_or_not(tmp_path: Path) -> None:
-    data = "zwei\nZeilen\xff\n".encode("latin-1")
-    (tmp_path / "a.csv").write_bytes(data)
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(data))
-    for name in ("a.csv", "a.csv.gz"):
-        assert list(evaluation_texts(str(tmp_path / name), name)) == [(name, "zwei\nZeilen\ufffd\n")]
-
-
-def test_a_line_that_is_no_json_is_refused_by_number(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"a": "b"}\n{"a": \n')
-    with pytest.raises(RecipeError, match=r"\[decontaminate\] evaluation: a\.jsonl:2 is not JSON: "):
-        list(evaluation_texts(str(tmp_path / "a.jsonl"), "a.jsonl"))
-
-
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.txt.gz"])
-def test_a_cut_file_is_refused_by_name_and_place(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(gzip.compress(b'{"a": "b"}\n' * 100)[:-9])
-    with pytest.raises(RecipeError, match=rf"\[decontaminate\] evaluation: {name}: .* ends inside .*, at byte \d+"):
-        list(evaluation_texts(str(tmp_path / name), name))
 
 
 # --- the stage

@@ -280,8 +280,7 @@ def test_the_table_names_what_edits_and_has_no_other_columns(tmp_path: Path) -> 
     signals, verdicts = f"{tmp_path}/signals/{task.file('signals')}", space.path(task.file("verdicts"))
     decide_shard(task, space, {"books": Decision(LANGUAGE, ("email", "phone"))})
     assert pq.read_schema(verdicts).equals(VERDICT_SCHEMA)
-    edits = read_edits(verdicts, signals)
-    assert edits is not None
+    edits = read_edits(signals, read_editing(verdicts))
     assert [row["verdict"] for row in rows_of(space.folder, task.file("verdicts"))] == [
         "kept",
         "kept",

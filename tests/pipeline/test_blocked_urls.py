@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from job_workspace import driver
 from warc_builder import OK_HTML, html, response
 
 from pipeline.blocked_urls import listed, screen_of
@@ -122,6 +124,17 @@ def test_a_cut_list_is_refused_by_name_and_place(lists: Path) -> None:
     cut.write_bytes(gzip.compress(b"".join(b"host%d.com\n" % number for number in range(1000)))[:-9])
     with pytest.raises(RecipeError, match=rf"\[extract\] blocklists: {cut}: .* ends inside .*, at byte \d+"):
         listed(ExtractConfig(blocklists={"adult": (str(cut),)}))
+    with pytest.raises(RecipeError, match=rf"\[extract\] blocklists, adult: {cut}: .* ends inside .*, at byte \d+"):
+        blocklist_inputs(recipe(lists, {"adult": (str(cut),)}))  # where the cut is in what planning reads
+
+
+def test_a_list_that_is_cut_further_on_is_refused_too(lists: Path) -> None:
+    cut = lists / "cut-domains.gz"
+    hosts = "".join(f"{hashlib.sha256(b'%d' % number).hexdigest()}.com\n" for number in range(10_000))
+    cut.write_bytes(gzip.compress(hosts.encode())[:-9])
+    made = recipe(lists, {"adult": (str(cut),)})
+    with pytest.raises(RecipeError, match=rf"\[extract\] blocklists: {cut}: .* ends inside"):
+        driver(made, lists / "out").run(only="extract")
 
 
 def test_how_many_entries_are_said(lists: Path) -> None:

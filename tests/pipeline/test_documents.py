@@ -177,3 +177,7 @@ def test_edits_of_other_documents_are_refused(edited: Path) -> None:
 def test_edits_without_finished_signals_are_refused(edited: Path) -> None:
     with pytest.raises(RecipeError, match="the filter's edits stand in the signals, and these are not finished"):
         shard_edits({"filter": str(edited / "filter")}, TASK)
+
+
+def test_without_edits_the_signals_are_not_asked_for(out: Path) -> None:
+    assert shard_edits({"filter": str(out / "filter")}, TASK) is None
