@@ -14,15 +14,15 @@ def check(recipe: Recipe) -> None:
     """Refuse what a stage would refuse later.
 
     Raises:
-        RecipeError: A bound names a signal that no rule has, a language is none of the detector's, a classifier does
-            not have its label, or a package is missing.
+        RecipeError: A bound names a signal that no rule has, or decides about no subset, a language is none of the
+            detector's, a classifier does not have its label, or a package is missing.
         assets.AssetError: The language model is missing.
     """
-    if recipe.filter.bounds:  # the kernels' modules take a second to import
-        from pipeline.filter_rules import rules_of
+    if recipe.filter.bounds or "rules" in recipe.filter.model_fields_set:  # the kernels' modules take time to import
+        from pipeline.filter_rules import check_reach, check_replaced
 
-        for subset in recipe.subsets():
-            rules_of(recipe, subset)
+        check_reach(recipe)
+        check_replaced(recipe)
     if any(recipe.apply.applies("language", subset) for subset in recipe.subsets()):
         _check_languages(recipe)
     _check_classifiers(recipe)

@@ -25,9 +25,12 @@ DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 def run_and_exit(command: Callable[[], object]) -> NoReturn:
     """Run; the exit code is 0 done, 1 failed, 2 refused, 130 interrupted and resumable."""
     _set_up_logging()
-    code = _run(command)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        code = _run(command)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:  # who reads our output has enough, as head has; to close what is open would fail again
+        os._exit(DONE)
     if "apache_beam" in sys.modules:  # a broken-off pipeline leaves threads and workers that would keep us here
         _end_workers()
         os._exit(code)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+
 from filters.bounds import Bound, OneOf
 from filters.rule_sets import RULE_SETS, TABLES
 from pipeline.config import LANGUAGE_PARAGRAPHS, Recipe, RecipeError
 
 Rule = Bound | OneOf
+
+_log = logging.getLogger(__name__)
 
 
 def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
@@ -30,6 +35,7 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
         changed = {name: Bound(name, low=bound.low, high=bound.high) for name, bound in recipe.filter.bounds.items()}
     except ValueError as error:
         raise RecipeError(f"[filter.bounds] {error}") from error
+    _refuse_impossible(changed.values())
     rules: list[Rule] = []
     if recipe.apply.applies("language", subset):
         rules.append(OneOf("language", recipe.languages(subset)))
@@ -46,6 +52,49 @@ def rules_of(recipe: Recipe, subset: str) -> tuple[Rule, ...]:
             elif table in chosen:
                 bounds[bound.name] = _both(bound, bounds.get(bound.name))
     return (*rules, *bounds.values())
+
+
+def _refuse_impossible(bounds: Iterable[Bound]) -> None:
+    for bound in bounds:
+        ends = [end for end in (bound.low, bound.high) if end is not None]
+        if bound.name.endswith("_fraction") and not all(0 <= end <= 1 for end in ends):
+            raise RecipeError(f"[filter.bounds] {bound.name}: a fraction is from 0 to 1; got {bound.low}, {bound.high}")
+
+
+def check_reach(recipe: Recipe) -> None:
+    """Refuse what is named and decides about nothing: the default of ``[apply]`` names the paper's subsets.
+
+    Raises:
+        RecipeError: A bound of the recipe's, or a set of rules that it names, applies to none of its subsets; or as
+            ``rules_of``.
+    """
+    deciding = {rule.name for subset in recipe.subsets() for rule in rules_of(recipe, subset)}
+    for name in recipe.filter.bounds:
+        if name not in deciding:
+            tables = [table for table, bounds in TABLES.items() if name in {bound.name for bound in bounds}]
+            _refuse_unapplied(recipe, f"[filter.bounds] {name}", tables or ["classifiers", "language"])
+    for name in recipe.filter.rules if "rules" in recipe.filter.model_fields_set else ():
+        _refuse_unapplied(recipe, f"[filter] rules: {name}", RULE_SETS[name])
+
+
+def _refuse_unapplied(recipe: Recipe, what: str, tables: Iterable[str]) -> None:
+    subsets = recipe.subsets()
+    if not any(recipe.apply.applies(table, subset) for table in tables for subset in subsets):
+        wanted = " and ".join(f"{table} = {list(subsets)}".replace("'", '"') for table in tables)
+        raise RecipeError(f"{what} decides about no document: no subset has its rules; set [apply] {wanted}")
+
+
+def check_replaced(recipe: Recipe) -> None:
+    """Warn of a published end that the recipe's range leaves out: it may have meant to change the other one alone."""
+    published = {bound.name: bound for bounds in TABLES.values() for bound in bounds}
+    for name, given in recipe.filter.bounds.items():
+        bound = published.get(name)
+        lost = [end for end in ("low", "high") if bound and getattr(given, end) is None and getattr(bound, end)]
+        if lost and (given.low, given.high) != (None, None):
+            ends = " and ".join(f"{end} = {getattr(bound, end):g}" for end in lost)
+            _log.warning(
+                "[filter.bounds] %s takes the place of the published range: give %s too to keep it", name, ends
+            )
 
 
 def _both(bound: Bound, other: Bound | None) -> Bound:

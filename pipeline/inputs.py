@@ -33,6 +33,12 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     """
     found = set()
     for pattern in patterns:
+        if pattern.startswith("/") or "://" in pattern:
+            folder, _, name = pattern.rpartition("/")
+            raise RecipeError(
+                f"{where}: {pattern} must be relative: a document's source is its file's path below root, the same on "
+                f'every machine; write root = "{folder}" and paths = ["{name}"]'
+            )
         try:
             matches = storage.glob_folders(root, pattern) if pattern.endswith("/") else storage.glob(root, pattern)
         except ValueError as error:  # a root that holds a wildcard itself

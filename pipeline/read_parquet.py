@@ -71,7 +71,7 @@ def _read_group(
                 yield _to_record(row, record, piece, config.max_record_bytes)
                 row += 1
     except (pa.ArrowException, OSError) as error:
-        yield Record.failed(row, last_row - row, "parquet", error)
+        yield from (Record.failed(lost, 1, "parquet", error) for lost in range(row, last_row))
 
 
 def _wanted(schema: pa.Schema, fields: Mapping[str, str]) -> list[str]:

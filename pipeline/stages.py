@@ -142,7 +142,7 @@ def _encoder_inputs(recipe: Recipe) -> Inputs:
 
 STAGES: tuple[Stage, ...] = (
     Stage("crawl", (), "beam_jobs.crawl_pages", 1, _section("crawl"), enabled=lambda r: bool(r.crawl.seeds)),
-    Stage("extract", ("crawl",), "beam_jobs.extract_text", 5, _extract_config, _extract_inputs),
+    Stage("extract", ("crawl",), "beam_jobs.extract_text", 6, _extract_config, _extract_inputs),
     Stage("signals", ("extract",), "beam_jobs.measure_signals", 5, _signals_config, _signals_inputs, follows="extract"),
     Stage("filter", ("signals",), "beam_jobs.filter_documents", 4, _filter_config, follows="signals"),
     Stage(

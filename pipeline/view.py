@@ -16,7 +16,7 @@ from pipeline.manifest import RECEIPTS
 from pipeline.progress import duration
 from pipeline.terminal_text import inert
 
-_WIDE = 100  # columns of a terminal, for all of a status
+_UNBOUNDED = 10_000  # columns of a terminal, to measure a table
 
 
 def stage_status(out: str) -> list[dict[str, Any]]:
@@ -41,24 +41,42 @@ def stage_status(out: str) -> list[dict[str, Any]]:
 
 
 def print_status(rows: list[dict[str, Any]]) -> None:
-    """Draw the table of ``stage_status``; a narrow terminal has no column of workers."""
+    """Draw the table of ``stage_status``; a narrow terminal has fewer columns, none of them cut."""
     console = Console()
-    names = ["stage", "state", "in", "kept", "dropped", "failed", "time", "memory"]
-    names += ["workers"] if console.width >= _WIDE else []
+    names = ["stage", "state", "in", "kept", "dropped", "failed", "time", "memory", "workers"]
+    cells = [_status_cells(row) for row in rows]
+    while True:
+        table = _status_table(names, cells)
+        narrowest = console.measure(table, options=console.options.update_width(_UNBOUNDED)).minimum
+        if narrowest <= console.width or names[-1] == "failed":
+            break
+        names.pop()
+    console.width = max(console.width, narrowest)  # numbers are not cut: rather the terminal breaks lines
+    console.print(table)
+
+
+def _status_table(names: list[str], cells: list[dict[str, str]]) -> Table:
     table = Table(*names, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in table.columns:
         column.overflow, column.no_wrap = "fold", column.header != "state"
         column.justify = "left" if column.header in ("stage", "state") else "right"
-    for row in rows:
-        counts = row["counts"].values()
-        sums = [sum(c["in"] for c in counts), sum(c["kept"] for c in counts)]
-        sums += [sum(sum(c["dropped"].values()) for c in counts), sum(c["failed"] for c in counts)]
-        memory = f"{row['peak_memory_bytes'] / 1e6:,.0f} MB"
-        state = row["state"] if row["state"] in ("done", "new") else f"{row['state']}, {row['receipts']} shards"
-        numbers = [f"{value:,}" for value in sums] if counts else [""] * 4
-        cells = [row["stage"], state, *numbers, duration(row["seconds"]), memory, str(len(row["workers"]))]
-        table.add_row(*cells[: len(names)])
-    console.print(table)
+    for row in cells:
+        table.add_row(*(row[name] for name in names))
+    return table
+
+
+def _status_cells(row: dict[str, Any]) -> dict[str, str]:
+    counts = row["counts"].values()
+    sums = {name: sum(c[name] for c in counts) for name in ("in", "kept", "failed")}
+    sums["dropped"] = sum(sum(c["dropped"].values()) for c in counts)
+    return {
+        "stage": row["stage"],
+        "state": row["state"] if row["state"] in ("done", "new") else f"{row['state']}, {row['receipts']} shards",
+        **{name: f"{value:,}" if counts else "" for name, value in sums.items()},
+        "time": duration(row["seconds"]),
+        "memory": f"{row['peak_memory_bytes'] / 1e6:,.0f} MB",
+        "workers": str(len(row["workers"])),
+    }
 
 
 def print_documents(found: list[dict[str, Any]], chars: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,10 +20,9 @@ from beam_jobs.measure_signals import signals_of, signals_schema
 from filters import rule_sets
 from filters.bounds import Bound
 from filters.rule_sets import RULE_SETS, SIGNALS, TABLES
-from filters.signals import ratio_or_null
 from pipeline import filter_rules
-from pipeline.config import FilterConfig, InputConfig, Recipe, RecipeError, SignalsConfig
-from pipeline.filter_rules import rules_of
+from pipeline.config import ApplyConfig, FilterConfig, InputConfig, Recipe, RecipeError, SignalsConfig
+from pipeline.filter_rules import check_reach, check_replaced, rules_of
 from pipeline.stages import plan
 
 README = Path(__file__).parent.parent.parent / "README.md"
@@ -106,7 +106,7 @@ def test_c4_among_the_rules_is_measured_without_being_asked_for(tmp_path: Path) 
 
 def test_only_filter_with_c4_asks_for_the_signals_first(tmp_path: Path) -> None:
     write_lines(tmp_path / "in" / "a.jsonl", [article(1)])
-    made = run_recipe(tmp_path / "in", filter={"rules": ("c4",)})
+    made = run_recipe(tmp_path / "in", filter={"rules": ("c4",)}, apply={"c4": None})
     with pytest.raises(
         RecipeError, match=r'reads signals, .*\("c4" among \[filter\] rules has signals of its own\); run it'
     ):
@@ -126,9 +126,13 @@ def test_the_readmes_rule_is_measured_decides_and_has_a_bound_to_set(monkeypatch
     section = README.read_text("utf-8").split("\n## Add a rule\n")[1]
     code = section.split("```python\n")[1].split("```")[0]
     assert len(code.splitlines()) < 15
-    known = {**vars(rule_sets), "np": np, "ratio_or_null": ratio_or_null}
+    new_file, addition = code.split("# filters/rule_sets.py\n")
+    module = ModuleType("filters.line_length")
+    exec(new_file, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    known = {**vars(rule_sets)}
     known["SIGNALS"] = tuple(function for function in SIGNALS if function.__name__ != "line_signals")  # it may be there
-    exec(code.replace("(...,", "(*SIGNALS,").replace("{...,", "{**TABLES,"), known)
+    exec(addition.replace("(...,", "(*SIGNALS,").replace("{...,", "{**TABLES,"), known)
     monkeypatch.setattr(measure_signals, "SIGNALS", known["SIGNALS"])
     monkeypatch.setattr(filter_rules, "TABLES", known["TABLES"])
     monkeypatch.setattr(measure_signals, "signals_schema", signals_schema.__wrapped__)
@@ -193,3 +197,53 @@ def test_measuring_c4_adds_its_columns() -> None:
     for terminal_marks, kept in ((True, 0), (False, 1)):
         config = SignalsConfig(c4=True, c4_terminal_marks=terminal_marks)
         assert signals_of(ids, ellipsis, model_path, config)["num_retained_sentences"].to_pylist() == [kept]
+
+
+# --- what decides about nothing
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"bounds": {"num_words": {"low": 9, "high": 99}}},
+            r'\[filter.bounds\] num_words .* set \[apply\] quality = \["web"\]',
+        ),
+        (
+            {"bounds": {"short_line_fraction": {"high": 0.5}}},
+            r'short_line_fraction .* set \[apply\] fineweb = \["web"\]',
+        ),
+        ({"rules": ["gopher"]}, r'rules: gopher decides about no .* quality = \["web"\] and repetition = \["web"\]'),
+        ({"rules": ["c4"]}, r"rules: c4 decides about no document: no subset has its rules"),
+    ],
+)
+def test_rules_and_bounds_that_reach_no_subset_are_refused(section: dict[str, Any], message: str) -> None:
+    part = InputConfig(subset="web", format="text", paths=("*.txt",))
+    made = Recipe.model_validate({"input": (part,), "filter": section})
+    with pytest.raises(RecipeError, match=message):
+        check_reach(made)
+    reached = made.model_copy(update={"apply": ApplyConfig(quality=None, repetition=None, c4=None, fineweb=None)})
+    check_reach(reached)
+
+
+def test_the_papers_matrix_may_reach_none_by_default() -> None:
+    part = InputConfig(subset="books", format="text", paths=("*.txt",))
+    check_reach(Recipe.model_validate({"input": (part,)}))
+
+
+@pytest.mark.parametrize("bound", [{"high": -1}, {"high": 1.5}, {"low": -0.5, "high": 0.5}])
+def test_a_fraction_is_from_0_to_1(bound: dict[str, float]) -> None:
+    with pytest.raises(RecipeError, match=r"top_2gram_char_fraction: a fraction is from 0 to 1; got "):
+        rules_of(recipe("gopher", filter={"bounds": {"top_2gram_char_fraction": bound}}), "massiveweb")
+
+
+def test_a_published_end_that_is_left_out_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    def said(bound: dict[str, float]) -> list[str]:
+        caplog.clear()
+        check_replaced(recipe("gopher", filter={"bounds": {"mean_word_length": bound}}))
+        return [record.getMessage() for record in caplog.records]
+
+    assert said({"high": 12}) == [
+        "[filter.bounds] mean_word_length takes the place of the published range: give low = 3 too to keep it"
+    ]
+    assert said({"low": 2, "high": 12}) == said({}) == []  # both, or off

@@ -58,14 +58,16 @@ def test_bad_columns_and_bad_files(path, tmp_path):
         assert read(broken, start=1) == []
 
 
-def test_damaged_row_group_is_one_failed_record(path):
+def test_each_row_of_a_damaged_row_group_fails(path):
     data = bytearray(path.read_bytes())
     start = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
     data[start : start + 40] = b"\xff" * 40
     path.write_bytes(data)
     records = read(path, fields={"text": "content"})
-    assert [record.offset for record in records if record.reason == "parquet"] == [10]
-    assert sum(record.length for record in records) == 30
+    assert [(record.offset, record.length) for record in records if record.reason == "parquet"] == [
+        (row, 1) for row in range(10, 20)
+    ]
+    assert [record.offset for record in records] == list(range(30))
 
 
 def write(path, rows=2, **columns):

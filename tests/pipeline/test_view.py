@@ -37,6 +37,15 @@ def test_a_status_is_not_cut(monkeypatch: pytest.MonkeyPatch, width: int, has_wo
     assert ("workers" in stream.getvalue()) is has_workers
 
 
+@pytest.mark.parametrize("width", [20, 50, 60, 72, 80, 100, 200])
+def test_numbers_are_whole_at_any_width(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    stream = shown(monkeypatch, width)
+    numbers = {"in": 17_833_000_000_001, "kept": 11_581_000_000_002, "dropped": {"num_words": 6_252}, "failed": 3}
+    view.print_status([stage("decontaminate", "interrupted", {"a": numbers})])
+    assert {"decontaminate", "17,833,000,000,001", "11,581,000,000,002", "6,252", "3"} <= set(stream.getvalue().split())
+    assert ("548 MB" in stream.getvalue()) is (width == 200)
+
+
 def test_a_document_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = shown(monkeypatch, 80)
     escape = "\x1b]0;title\x07"
