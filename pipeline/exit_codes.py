@@ -29,8 +29,10 @@ def run_and_exit(command: Callable[[], object]) -> NoReturn:
         code = _run(command)
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:  # who reads our output has enough, as head has; to close what is open would fail again
-        os._exit(DONE)
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os._exit(DONE)  # who reads our output has enough, as head has; typer and rich make SystemExit of it
     if "apache_beam" in sys.modules:  # a broken-off pipeline leaves threads and workers that would keep us here
         _end_workers()
         os._exit(code)

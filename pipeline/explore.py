@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from filters.bounds import Bound
@@ -65,11 +66,13 @@ def explore_signal(out: str, signal: str, subset: str | None = None) -> dict[str
         - ``subsets``: for each the number of ``documents`` and of ``null`` ones; ``quantiles``, by linear
           interpolation, none without values; ``applies``, whether the recipe holds the documents to the present bound;
           ``bounds``: ``low``, ``high``, ``dropped`` (a share, None without documents), ``is_present`` (the recipe's, or
-          else the published one; the others are alternatives); ``histogram``: ``edges``, one more than ``counts``, none
-          without values; the first and last bin hold what is beyond as well.
+          else the published one; the others are alternatives); ``dropped_alone``, the share that the present bound
+          drops and no other rule would, None while nothing is filtered; ``histogram``: ``edges``, one more than
+          ``counts``, none without values; the first and last bin hold what is beyond as well.
         - ``documents``: of each subset the nearest on each side of each end of its present bound, by distance and id,
-          their text as the filter edited it. Of a subset that the recipe does not hold to the bound there are none,
-          unless it is asked for; ``side`` is then what the bound would do.
+          their text as the filter edited it; ``other_reasons``, for which the filter drops them whatever this bound
+          does. Of a subset that the recipe does not hold to the bound there are none, unless it is asked for; ``side``
+          is then what the bound would do.
 
     Raises:
         RecipeError: No signals are finished, the signal is none of theirs or no number, or the subset is none.
@@ -88,18 +91,28 @@ def explore_signal(out: str, signal: str, subset: str | None = None) -> dict[str
     shown = {name: bound for name, (bound, applies) in bounds.items() if applies or subset}
     values: dict[str, list[Values]] = {name: [] for name in bounds}
     nearest: list[_Candidate] = []
+    filtered = finished_stages(out).get("filter")
+    alone = dict.fromkeys(bounds, 0)
     for task in shards:
+        alone[task.subset] += _num_alone(filtered, task, signal) if filtered else 0
         table = read_side_table(stage.folder, task, "signals", ["id", signal])
         column = _as_floats(table[signal].combine_chunks())
         values[task.subset].append(column)
         bound = shown.get(task.subset)
         nearest = _nearest([*nearest, *_candidates(task, table["id"].combine_chunks(), column, bound)])
     whole = {name: np.concatenate(parts) for name, parts in values.items()}
-    return {
-        "signal": signal,
-        "subsets": {name: _describe(column, *bounds[name], _is_share(signal)) for name, column in whole.items()},
-        "documents": list(_shown(out, nearest, subsets)),
+    described = {
+        name: _describe(column, *bounds[name], _is_share(signal), alone[name] if filtered else None)
+        for name, column in whole.items()
     }
+    return {"signal": signal, "subsets": described, "documents": list(_shown(out, signal, nearest, subsets))}
+
+
+def _num_alone(filtered: FinishedStage, task: ShardTask, signal: str) -> int:
+    """Documents of a shard that fail the bound on a signal and nothing else."""
+    reasons = read_side_table(filtered.folder, task, "verdicts", ["reasons"])["reasons"].combine_chunks()
+    single = reasons.filter(pc.equal(pc.list_value_length(reasons), 1)).flatten()
+    return pc.sum(pc.equal(single, signal)).as_py() or 0
 
 
 def _check_signal(stage: FinishedStage, shards: list[ShardTask], signal: str) -> None:
@@ -131,7 +144,9 @@ def _is_share(signal: str) -> bool:
     return signal.endswith(("_fraction", "_score")) or signal.startswith("classifier_")
 
 
-def _describe(values: Values, bound: Bound | None, applies: bool, is_share: bool) -> dict[str, Any]:
+def _describe(
+    values: Values, bound: Bound | None, applies: bool, is_share: bool, num_alone: int | None = None
+) -> dict[str, Any]:
     measured = values[~np.isnan(values)].astype(np.float64)
     found = np.quantile(measured, QUANTILES).tolist() if len(measured) else []
     present = [] if bound is None else [(bound.low, bound.high)]
@@ -142,6 +157,7 @@ def _describe(values: Values, bound: Bound | None, applies: bool, is_share: bool
         "null": len(values) - len(measured),
         "quantiles": {f"{share:g}": value for share, value in zip(QUANTILES, found, strict=False)},
         "applies": applies,
+        "dropped_alone": num_alone / len(values) if applies and num_alone is not None and len(values) else None,
         "bounds": [
             {"low": low, "high": high, "dropped": _dropped(values, low, high), "is_present": number < len(present)}
             for number, (low, high) in enumerate(rows)
@@ -218,13 +234,17 @@ def _nearest(candidates: Iterable[_Candidate]) -> list[_Candidate]:
     return [candidate for group in found for candidate in group]
 
 
-def _shown(out: str, candidates: list[_Candidate], subsets: list[str]) -> Iterator[dict[str, Any]]:
+def _shown(out: str, signal: str, candidates: list[_Candidate], subsets: list[str]) -> Iterator[dict[str, Any]]:
     """The documents by subset, low end first, those kept first, nearest to the end first."""
     stages = finished_stages(out)
     order = [(name, end, side) for name in subsets for end in ("low", "high") for side in ("kept", "dropped")]
     by_task: dict[str, tuple[ShardTask, dict[int, dict[str, Any]]]] = {}
     for candidate in candidates:
-        by_task.setdefault(candidate.task.name, (candidate.task, {}))[1][candidate.row] = {}
+        by_task.setdefault(candidate.task.name, (candidate.task, {}))[1][candidate.row] = {"other_reasons": []}
+    for task, rows in by_task.values() if "filter" in stages else ():
+        reasons = read_side_table(stages["filter"].folder, task, "verdicts", ["reasons"])["reasons"].take(list(rows))
+        for found, failed in zip(rows.values(), reasons.to_pylist(), strict=True):
+            found["other_reasons"] = [reason for reason in failed if reason != signal]
     documents = {
         document["id"]: document
         for task, rows in by_task.values()
@@ -234,5 +254,5 @@ def _shown(out: str, candidates: list[_Candidate], subsets: list[str]) -> Iterat
         candidates, key=lambda one: (order.index((one.task.subset, one.end, one.side)), one.nearest_first)
     ):
         document = documents[one.id.hex()]
-        kept = ("id", "subset", "source", "offset", "url", "text")
+        kept = ("id", "subset", "source", "offset", "url", "other_reasons", "text")
         yield {"end": one.end, "side": one.side, "value": one.value, **{key: document[key] for key in kept}}

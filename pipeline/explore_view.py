@@ -66,14 +66,15 @@ def _marks(found: dict[str, Any], number: int) -> Iterator[str]:
 
 
 def _print_bounds(console: Console, found: dict[str, Any]) -> None:
-    table = Table("low", "high", "drops", "")
-    for column in table.columns[:3]:
+    table = Table("low", "high", "drops", "drops alone", "")
+    for column in table.columns[:4]:
         column.justify = "right"
     for bound in found["bounds"]:
         ends = ["" if bound[end] is None else _number(bound[end]) for end in ("low", "high")]
         share = "" if bound["dropped"] is None else f"{bound['dropped']:.2%}"
         state = "present" if found["applies"] else "published; not applied here"
-        table.add_row(*ends, share, state if bound["is_present"] else "")
+        alone = found["dropped_alone"] if bound["is_present"] else None
+        table.add_row(*ends, share, "" if alone is None else f"{alone:.2%}", state if bound["is_present"] else "")
     console.print(table)
 
 
@@ -82,6 +83,8 @@ def _print_document(console: Console, signal: str, document: dict[str, Any], app
     side = document["side"] if applies else f"would be {document['side']}"
     value = f"{signal} = {_number(document['value'])}, {side} by its {document['end']} end"
     console.print(Text(f"{document['id']}  {value}", style="bold"), soft_wrap=True)
+    if document["other_reasons"]:
+        console.print(f"  dropped by others: {', '.join(document['other_reasons'])}", style="dim", soft_wrap=True)
     console.print(inert(f"  {place}", "dim"), soft_wrap=True)
     text = document["text"]
     console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))

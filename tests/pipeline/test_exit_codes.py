@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent.parent
 
 # Threads end while they are listed, as a broken-off pipeline's do; in a process of its own, since it ends its children.
 ENDING_THREADS = """
@@ -30,3 +34,12 @@ def test_threads_that_end_meanwhile_do_not_matter() -> None:
 def test_every_worker_is_ended() -> None:
     ended = subprocess.run([sys.executable, "-c", SLEEPERS], check=True, capture_output=True, text=True)
     assert ended.stdout == "-15 -15\n"
+
+
+def test_a_reader_that_has_enough_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "pipeline.cli", "assets", "list", "--json"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from job_workspace import article, driver, language_model, write_lines
 from rich.console import Console
@@ -54,6 +56,7 @@ def test_a_subset_is_described(out: Path) -> None:
     ]
     assert [bound["dropped"] for bound in others[:3]] == [2 / 23, 2 / 23, 1.0]
     assert sum(found["histogram"]["counts"]) == 23
+    assert found["dropped_alone"] is None  # nothing is filtered yet
 
 
 def test_every_share_is_what_the_filter_would_drop() -> None:
@@ -112,6 +115,24 @@ def test_five_documents_on_each_side_of_the_bound(out: Path) -> None:
     for one in shown:
         assert len(one["text"].split()) == one["value"]
         assert one["source"] in ("a.jsonl", "b.jsonl")
+
+
+def test_what_other_rules_drop_is_told(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Recipe.model_validate(json.loads((out / "run.json").read_text())["recipe"])
+    shutil.copytree(out, tmp_path / "out")
+    driver(made, tmp_path / "out").run("filter")
+    tables = (tmp_path / "out" / "filter").glob("*/massiveweb/*.parquet")
+    reasons = {row["id"].hex(): row["reasons"] for path in tables for row in pq.read_table(path).to_pylist()}
+    found = explore_signal(str(tmp_path / "out"), "num_words")
+    expected = sum(failed == ["num_words"] for failed in reasons.values()) / 23
+    assert found["subsets"]["massiveweb"]["dropped_alone"] == expected
+    assert 0 < expected < 12 / 23  # those of 3 and 4 words fail others too
+    assert found["subsets"]["news"]["dropped_alone"] is None
+    low = explore_signal(str(tmp_path / "out"), "mean_word_length")
+    for explored in (found, low):
+        for one in explored["documents"]:
+            assert one["other_reasons"] == [name for name in reasons[one["id"]] if name != explored["signal"]]
+    assert "dropped by others: num_words" in seen(low, monkeypatch)
 
 
 def test_each_subset_has_its_own_nearest() -> None:
