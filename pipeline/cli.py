@@ -114,7 +114,9 @@ def inspect(
     context: typer.Context,
     out: OutArgument,
     verdict: Annotated[Verdict, typer.Option(help="What became of the documents to show.")] = Verdict.KEPT,
-    stage: Annotated[str | None, typer.Option(help="extract, filter, dedup or decontaminate.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="extract, filter, dedup or decontaminate; without it, any of the last three.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Dropped or failed for this reason.")] = None,
     subset: Annotated[str | None, typer.Option(help="Of this subset.")] = None,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 5,
@@ -131,7 +133,7 @@ def inspect(
         _refuse_given(context, ("verdict", "stage", "reason", "number"))
         _inspect_signal(out, signal, subset, chars, as_json)
         return
-    from pipeline.find import find_documents
+    from pipeline.find import find_documents, what_there_is
     from pipeline.view import print_documents
 
     found = find_documents(out, verdict, stage, reason, subset, number)
@@ -139,6 +141,8 @@ def inspect(
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         print_documents(found, chars)
+        if not found:
+            typer.echo("\n  ".join(["no document matches", *what_there_is(out, verdict)]))
 
 
 def _refuse_given(context: typer.Context, names: Sequence[str]) -> None:

@@ -67,8 +67,13 @@ def _set_up_logging() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("massivetext: %(message)s"))
     ours = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
-    handler.addFilter(lambda record: record.name.split(".")[0] in ours or record.levelno >= logging.ERROR)
+    handler.addFilter(lambda record: record.name.split(".")[0] in ours or _is_an_error(record))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _is_an_error(record: logging.LogRecord) -> bool:
+    """Whether a library has something to complain of; Beam's workers do of a Ctrl-C, which reaches them too."""
+    return record.levelno >= logging.ERROR and "KeyboardInterrupt" not in record.getMessage()
 
 
 def _end_workers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -17,7 +18,7 @@ from pipeline.config import RecipeError
 from pipeline.documents import document_shards, read_side_table, shard_edits, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stage, finished_stages
 from pipeline.manifest import ShardTask
-from pipeline.schema import KEPT
+from pipeline.schema import DROPPED, KEPT
 
 _FIELDS = ["id", "subset", "source", "offset", "length", "member", "url", "title", "text"]
 
@@ -49,6 +50,19 @@ def find_documents(
     stages = [finished[name] for name in VERDICT_STAGES if name in finished and stage in (None, name)]
     found = _documents(finished, stages, shards, verdict, reason, number)
     return list(islice(found, number))
+
+
+def what_there_is(out: str, verdict: str) -> list[str]:
+    """Say how many documents have a verdict: a line for each stage that gave it to any, with its first reasons."""
+    lines = []
+    for name, stage in finished_stages(out).items():
+        counts = stage.manifest["counts"].values() if name in ("extract", *VERDICT_STAGES) else ()
+        reasons = sum((Counter(count["dropped"]) for count in counts), Counter[str]())
+        number = reasons.total() if verdict == DROPPED else sum(count[verdict] for count in counts)
+        said = [f"{reason} {times:,}" for reason, times in reasons.most_common()] if verdict == DROPPED else []
+        if number:
+            lines.append(": ".join([f"--stage {name} has {number:,} {verdict}", *filter(None, [", ".join(said)])]))
+    return lines
 
 
 def _records(

@@ -93,8 +93,6 @@ def print_documents(found: list[dict[str, Any]], chars: int) -> None:
         if text := row.get("text"):
             console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))
         console.print()
-    if not found:
-        console.print("no document matches")
 
 
 def print_assets(as_json: bool) -> None:

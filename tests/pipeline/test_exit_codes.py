@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -17,6 +20,12 @@ for _ in range(100):
     for _ in range(20):
         threading.Thread(target=time.sleep, args=(random.random() / 1000,)).start()
     _end_workers()
+"""
+LOGGED = """
+import logging, sys
+from pipeline.exit_codes import _set_up_logging
+_set_up_logging()
+logging.getLogger(sys.argv[1]).log(int(sys.argv[2]), sys.argv[3])
 """
 SLEEPERS = """
 import subprocess
@@ -43,3 +52,19 @@ def test_a_reader_that_has_enough_is_no_failure() -> None:
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "message", "is_shown"),
+    [
+        ("pipeline.inputs", logging.WARNING, "two files cannot be cut", True),
+        ("apache_beam.worker", logging.WARNING, "a pickle is large", False),
+        ("apache_beam.worker", logging.ERROR, "Error processing instruction", True),
+        ("apache_beam.worker", logging.CRITICAL, "sdk harness failed: KeyboardInterrupt", False),
+    ],
+)
+def test_what_is_shown_of_logs(name: str, level: int, message: str, is_shown: bool) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", LOGGED, name, str(level), message], capture_output=True, text=True, check=True
+    )
+    assert (message in shown.stderr) is is_shown

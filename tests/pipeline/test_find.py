@@ -9,9 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from job_workspace import finished_run, folder_of
+from job_workspace import finished_run, folder_of, manifest_of
+from typer.testing import CliRunner
 
-from pipeline.find import find_documents
+from pipeline.cli import app
+from pipeline.find import find_documents, what_there_is
 from pipeline.finished import VERDICT_STAGES
 
 NONE_OF_DEDUP = {("dedup", "dropped", reason) for reason in (None, "late", "few")}  # but for one exact copy
@@ -70,3 +72,16 @@ def test_documents_are_found_in_order(
     assert (len(expected) > 3) == (verdict != "failed" and (stage, verdict, reason) not in NONE_OF_DEDUP)
     assert told(find_documents(str(out), verdict, stage, reason, None, number)) == expected[:number]
     assert find_documents(str(out), verdict, stage, reason, "books", number) == []
+
+
+def test_where_nothing_matches_what_there_is_is_said(out: Path) -> None:
+    assert what_there_is(str(out), "failed") == ["--stage extract has 1 failed"]
+    lines = what_there_is(str(out), "dropped")
+    stages = ("filter", "dedup")  # extract dropped none, and nothing is contaminated
+    for line, stage in zip(lines, stages, strict=True):
+        counts = manifest_of(out, stage)["counts"].values()
+        reasons = [pair for count in counts for pair in count["dropped"].items()]
+        assert line.startswith(f"--stage {stage} has {sum(number for _, number in reasons)} dropped: ")
+        assert all(reason in line for reason, _ in reasons)
+    shown = CliRunner().invoke(app, ["inspect", str(out), "--verdict", "dropped", "--reason", "num_wordz"])
+    assert shown.output.splitlines() == ["no document matches", *(f"  {line}" for line in lines)]

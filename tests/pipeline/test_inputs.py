@@ -325,3 +325,10 @@ def test_each_shard_tells_its_input_and_its_limits() -> None:
     groups = [task.inputs[0] for task in plan_shards(recipe(*parts), found)]
     told = [(group["input"], group["limit"], group["max_bytes"]) for group in groups]
     assert told == [(0, 5, 0), (0, 5, 0), (1, 0, 0), (2, 0, 20)]
+
+
+@pytest.mark.parametrize("folder", ["/data", "/data/*", "s3://bucket/data"])
+def test_absolute_paths_are_refused_with_what_to_write(tmp_path: Path, folder: str) -> None:
+    message = f'must be relative: .* write root = "{folder}" and paths = ["a.jsonl"]'
+    with pytest.raises(RecipeError, match=message.replace("*", ".*").replace("[", r"\[")):
+        find_files(str(tmp_path), [f"{folder}/a.jsonl"], "[[input]] news")
