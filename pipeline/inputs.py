@@ -34,10 +34,10 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     found = set()
     for pattern in patterns:
         if pattern.startswith("/") or "://" in pattern:
-            folder, _, name = pattern.rpartition("/")
+            folder, below = _parted(pattern)
             raise RecipeError(
                 f"{where}: {pattern} must be relative: a document's source is its file's path below root, the same on "
-                f'every machine; write root = "{folder}" and paths = ["{name}"]'
+                f'every machine; write root = "{folder}" and paths = ["{below}"]'
             )
         try:
             matches = storage.glob_folders(root, pattern) if pattern.endswith("/") else storage.glob(root, pattern)
@@ -50,6 +50,13 @@ def find_files(root: str, patterns: Sequence[str], where: str) -> list[dict[str,
     for path in paths:
         _refuse_unprintable(path, where)
     return [describe(storage.join(root, path), path) for path in paths]
+
+
+def _parted(pattern: str) -> tuple[str, str]:
+    """The folders before any wildcard, and what is below them."""
+    parts = pattern.split("/")
+    fixed = list(takewhile(lambda part: not _WILDCARD.search(part), parts[:-1]))
+    return "/".join(fixed) or "/", "/".join(parts[len(fixed) :])
 
 
 def _refuse_unprintable(path: str, where: str) -> None:
@@ -108,9 +115,7 @@ def evaluation_inputs(recipe: Recipe) -> list[dict[str, Any]]:
     """
     found = {}
     for pattern in recipe.decontaminate.evaluation:
-        parts = pattern.split("/")
-        fixed = list(takewhile(lambda part: not _WILDCARD.search(part), parts[:-1]))
-        root, below = "/".join(fixed) or "/", "/".join(parts[len(fixed) :])
+        root, below = _parted(pattern)
         for file in find_files(root, [below], "[decontaminate] evaluation"):
             found[file["full_path"]] = file
     levels = zip(*(path.split("/")[:-1] for path in found), strict=False)
