@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,22 @@ app = typer.Typer(
     help="Web pages, books, news, code and Wikipedia to pretraining data, a small Gopher and a RETRO database.\n\n"
     "Begin with: massivetext quickstart",
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"massivetext {version('massivetext')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    is_version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
 
 RecipePath = Annotated[Path, typer.Argument(help="TOML recipe; those that ship: quickstart, sample, massivetext.")]
 Out = Annotated[str, typer.Option("--out", help="Output folder, local or a URL such as s3://bucket/run.")]

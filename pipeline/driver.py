@@ -132,7 +132,8 @@ class Driver:
             for_c4 = only == "filter" and "signals" in missing and "c4" in self._recipe.filter.rules
             why = ' ("c4" among [filter] rules has signals of its own)' if for_c4 else ""
             raise RecipeError(
-                f"--only {only} reads {', '.join(missing)}, not finished or not up to date{why}; run it first"
+                f"--only {only} reads {', '.join(missing)}, not finished or not up to date{why}; run it first, "
+                "with the same --set and --limit"
             )
         return chosen
 

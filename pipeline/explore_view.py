@@ -87,7 +87,7 @@ def _print_document(console: Console, signal: str, document: dict[str, Any], app
         console.print(f"  dropped by others: {', '.join(document['other_reasons'])}", style="dim", soft_wrap=True)
     console.print(inert(f"  {place}", "dim"), soft_wrap=True)
     text = document["text"]
-    console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))
+    console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")), soft_wrap=True)
     console.print()
 
 

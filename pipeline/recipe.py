@@ -126,7 +126,8 @@ def _wanted(kind: str, problem: Any) -> str:
     """What is wrong with a value, in the words of TOML where pydantic has Python's."""
     given = json.dumps(problem["input"], ensure_ascii=False, default=str)
     if kind == "tuple_type":
-        return f"a list is wanted, as [{given}]; got {given}"
+        items = problem["input"].split(",") if isinstance(problem["input"], str) else [problem["input"]]
+        return f"a list is wanted, as {json.dumps(items, ensure_ascii=False, default=str)}; got {given}"
     if kind in ("dict_type", "model_type"):
         known = _known_keys((*problem["loc"], "")) if kind == "model_type" else []
         keys = f", keys {', '.join(known)}" if known else ""

@@ -91,7 +91,8 @@ def print_documents(found: list[dict[str, Any]], chars: int) -> None:
             if line:
                 console.print(inert(f"  {line}", "dim"))
         if text := row.get("text"):
-            console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")))
+            # as it stands: lines are what some rules are about
+            console.print(inert(text[:chars] + (" ..." if len(text) > chars else "")), soft_wrap=True)
         console.print()
 
 
@@ -102,6 +103,7 @@ def print_assets(as_json: bool) -> None:
         print(json.dumps(rows, indent=1))
         return
     table = Table("name", "version", "MB", "licence", "here", "for")
+    table.columns[0].no_wrap = True  # it is typed as it stands here
     for row in rows:
         here = "yes" if row["present"] else "no"
         table.add_row(row["name"], row["version"], f"{row['bytes'] / 1e6:.1f}", row["licence"], here, row["purpose"])

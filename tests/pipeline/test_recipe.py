@@ -49,6 +49,7 @@ def test_override(tmp_path: Path) -> None:
         (MINIMAL, ["filter.bounds.num_words.low=nan"], r"filter\.bounds\.num_words\.low: .* finite number"),
         (MINIMAL, ["train.learning_rate=inf"], "finite number"),
         (MINIMAL, ["filter.rules=gopher"], r'filter\.rules: a list is wanted, as \["gopher"\]; got "gopher"'),
+        (MINIMAL, ["filter.rules=gopher,c4"], r'filter\.rules: a list is wanted, as \["gopher", "c4"\]; got "gop'),
         (MINIMAL, ["filter.bounds.num_words=50"], r"a table is wanted, as { low = \.\.\. }, keys low, high; got 50"),
         (MINIMAL, ["filter.bounds=[50]"], r"filter\.bounds: a table is wanted, as { name = \.\.\. }; got \[50\]"),
         (MINIMAL + "[dedupe]\n", [], r"unknown key dedupe; known here: apply, .*dedup"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from pipeline import view
+from pipeline.cli import app
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, width: int) -> io.StringIO:
@@ -44,6 +47,18 @@ def test_numbers_are_whole_at_any_width(monkeypatch: pytest.MonkeyPatch, width: 
     view.print_status([stage("decontaminate", "interrupted", {"a": numbers})])
     assert {"decontaminate", "17,833,000,000,001", "11,581,000,000,002", "6,252", "3"} <= set(stream.getvalue().split())
     assert ("548 MB" in stream.getvalue()) is (width == 200)
+
+
+def test_the_version_is_the_packages() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"massivetext {version('massivetext')}\n")
+
+
+def test_lines_of_a_text_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = shown(monkeypatch, 80)
+    row = {"id": "00", "subset": "a", "source": "b", "offset": 0, "stage": "filter", "verdict": "kept"}
+    view.print_documents([{**row, "text": f"{'word ' * 40}\nsecond"}], 400)
+    assert f"{'word ' * 40}\nsecond\n" in stream.getvalue()
 
 
 def test_a_document_cannot_command_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
