@@ -32,6 +32,7 @@ NUM_BINS: Final = 20
 NUM_SHOWN: Final = 5  # documents on each side of an end
 
 Values = npt.NDArray[np.floating[Any]]
+_Ends = list[tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _describe(
 ) -> dict[str, Any]:
     measured = values[~np.isnan(values)].astype(np.float64)
     found = np.quantile(measured, QUANTILES).tolist() if len(measured) else []
-    present = [] if bound is None else [(bound.low, bound.high)]
+    present: _Ends = [] if bound is None else [(bound.low, bound.high)]
     others = _alternatives(bound, measured)
     rows = [*present, *(ends for ends in others if not is_share or max(end for end in ends if end is not None) <= 1)]
     return {
@@ -162,15 +163,25 @@ def _describe(
             {"low": low, "high": high, "dropped": _dropped(values, low, high), "is_present": number < len(present)}
             for number, (low, high) in enumerate(rows)
         ],
-        "histogram": _histogram(measured),
+        "histogram": _histogram(measured, present),
     }
 
 
-def _histogram(measured: Values) -> dict[str, list[Any]]:
+def _histogram(measured: Values, present: _Ends) -> dict[str, list[Any]]:
     if not len(measured):
         return {"edges": [], "counts": []}
-    edges = _bin_edges(measured)
+    edges = _parted(_bin_edges(measured), measured, present)
     return {"edges": edges, "counts": np.histogram(np.clip(measured, edges[0], edges[-1]), edges)[0].tolist()}
+
+
+def _parted(edges: list[float], measured: Values, present: _Ends) -> list[float]:
+    """Bins parted where the present bound has an end, so that no bar has both what is kept and what is dropped."""
+    first, last = float(measured.min()), float(measured.max())
+    for end in (float(end) for ends in present for end in ends if end is not None):
+        if first < end <= last:
+            outermost = {first} if end <= edges[0] else {last} if end >= edges[-1] else set()
+            edges = sorted({*edges, end, *outermost})
+    return edges
 
 
 def _alternatives(bound: Bound | None, measured: Values) -> Iterator[tuple[float | None, float | None]]:

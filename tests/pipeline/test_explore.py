@@ -181,6 +181,18 @@ def test_bins(values: list[float], edges: Any) -> None:
     assert explore._bin_edges(np.array(values, float)) == pytest.approx(list(edges))
 
 
+@pytest.mark.parametrize("ends", [(30, 100_000), (500, None), (None, 994.5), (0.5, 999.5), (0, 2_000), (None, 999)])
+def test_no_bar_has_both_what_is_kept_and_what_is_dropped(ends: tuple[float | None, float | None]) -> None:
+    values = np.arange(1_000.0)
+    found = explore._describe(values, Bound("x", *ends), True, False)["histogram"]
+    edges, counts = found["edges"], found["counts"]
+    assert sum(counts) == 1_000
+    for end in (end for end in ends if end is not None and 0 < end <= 999):
+        assert end in edges
+        below = sum(count for edge, count in zip(edges, counts, strict=False) if edge < end)
+        assert below == np.sum(values < end) or (end == 999 == edges[-1])
+
+
 def seen(found: dict[str, Any], monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
     stream = io.StringIO()
     monkeypatch.setattr(explore_view, "Console", lambda **options: Console(file=stream, width=width, **options))
