@@ -144,7 +144,7 @@ def inspect(
     """Show documents with what was decided about them and why; or, with --signal, what a bound on it does.
 
     massivetext inspect out/ --signal top_2gram_char_fraction: its distribution in each subset, the share that its bound
-    and a few others drop, and five documents just on each side of the bound.
+    drops, alone and with the other rules, and that other bounds would, and five documents just on each side of it.
     """
     if signal is not None:
         _refuse_given(context, ("verdict", "stage", "reason", "number"))

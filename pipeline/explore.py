@@ -175,7 +175,10 @@ def _histogram(measured: Values, present: _Ends) -> dict[str, list[Any]]:
 
 
 def _parted(edges: list[float], measured: Values, present: _Ends) -> list[float]:
-    """Bins parted where the present bound has an end, so that no bar has both what is kept and what is dropped."""
+    """Bins parted where the present bound has an end: what is kept and what is dropped have bars of their own.
+
+    Values right at a high end, which are kept, stand in the bar that begins there.
+    """
     first, last = float(measured.min()), float(measured.max())
     for end in (float(end) for ends in present for end in ends if end is not None):
         if first < end <= last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable
 
@@ -72,16 +73,16 @@ def check_reach(recipe: Recipe) -> None:
     for name in recipe.filter.bounds:
         if name not in deciding:
             tables = [table for table, bounds in TABLES.items() if name in {bound.name for bound in bounds}]
-            _refuse_unapplied(recipe, f"[filter.bounds] {name}", tables or ["classifiers", "language"])
+            optional = "language" if name == LANGUAGE_PARAGRAPHS else "classifiers"
+            raise _unapplied(recipe, f"[filter.bounds] {name}", tables or [optional])
     for name in recipe.filter.rules if "rules" in recipe.filter.model_fields_set else ():
-        _refuse_unapplied(recipe, f"[filter] rules: {name}", RULE_SETS[name])
+        if not any(recipe.apply.applies(table, subset) for table in RULE_SETS[name] for subset in recipe.subsets()):
+            raise _unapplied(recipe, f"[filter] rules: {name}", RULE_SETS[name])
 
 
-def _refuse_unapplied(recipe: Recipe, what: str, tables: Iterable[str]) -> None:
-    subsets = recipe.subsets()
-    if not any(recipe.apply.applies(table, subset) for table in tables for subset in subsets):
-        wanted = " and ".join(f"{table} = {list(subsets)}".replace("'", '"') for table in tables)
-        raise RecipeError(f"{what} decides about no document: no subset has its rules; set [apply] {wanted}")
+def _unapplied(recipe: Recipe, what: str, tables: Iterable[str]) -> RecipeError:
+    wanted = " and ".join(f"{table} = {json.dumps(recipe.subsets())}" for table in tables)
+    return RecipeError(f"{what} decides about no document: no subset has its rules; set [apply] {wanted}")
 
 
 def check_replaced(recipe: Recipe) -> None:
@@ -89,7 +90,7 @@ def check_replaced(recipe: Recipe) -> None:
     published = {bound.name: bound for bounds in TABLES.values() for bound in bounds}
     for name, given in recipe.filter.bounds.items():
         bound = published.get(name)
-        lost = [end for end in ("low", "high") if bound and getattr(given, end) is None and getattr(bound, end)]
+        lost = [end for end in ("low", "high") if getattr(given, end) is None and getattr(bound, end, None) is not None]
         if lost and (given.low, given.high) != (None, None):
             ends = " and ".join(f"{end} = {getattr(bound, end):g}" for end in lost)
             _log.warning(

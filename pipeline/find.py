@@ -59,9 +59,9 @@ def what_there_is(out: str, verdict: str) -> list[str]:
         counts = stage.manifest["counts"].values() if name in ("extract", *VERDICT_STAGES) else ()
         reasons = sum((Counter(count["dropped"]) for count in counts), Counter[str]())
         number = reasons.total() if verdict == DROPPED else sum(count[verdict] for count in counts)
-        said = [f"{reason} {times:,}" for reason, times in reasons.most_common()] if verdict == DROPPED else []
+        said = ", ".join(f"{reason} {times:,}" for reason, times in reasons.most_common())
         if number:
-            lines.append(": ".join([f"--stage {name} has {number:,} {verdict}", *filter(None, [", ".join(said)])]))
+            lines.append(f"--stage {name} has {number:,} {verdict}" + (f": {said}" if verdict == DROPPED else ""))
     return lines
 
 

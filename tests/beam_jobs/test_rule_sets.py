@@ -226,6 +226,17 @@ def test_rules_and_bounds_that_reach_no_subset_are_refused(section: dict[str, An
     check_reach(reached)
 
 
+def test_a_bound_on_a_classifier_that_judges_no_subset_is_refused() -> None:
+    part = InputConfig(subset="web", format="text", paths=("*.txt",))
+    sections = {
+        "signals": {"classifiers": {"good": "good.bin"}},
+        "filter": {"bounds": {"classifier_good": {"low": 0.5}}},
+    }
+    with pytest.raises(RecipeError, match=r'classifier_good decides about no .* set \[apply\] classifiers = \["web"\]'):
+        check_reach(Recipe.model_validate({"input": (part,), "apply": {"classifiers": ()}, **sections}))
+    check_reach(Recipe.model_validate({"input": (part,), **sections}))
+
+
 def test_the_papers_matrix_may_reach_none_by_default() -> None:
     part = InputConfig(subset="books", format="text", paths=("*.txt",))
     check_reach(Recipe.model_validate({"input": (part,)}))
@@ -247,3 +258,6 @@ def test_a_published_end_that_is_left_out_is_said(caplog: pytest.LogCaptureFixtu
         "[filter.bounds] mean_word_length takes the place of the published range: give low = 3 too to keep it"
     ]
     assert said({"low": 2, "high": 12}) == said({}) == []  # both, or off
+    curly = recipe("c4", filter={"bounds": {"num_curly_brackets": {"low": 1}}})
+    check_replaced(curly)
+    assert "give high = 0 too" in caplog.text

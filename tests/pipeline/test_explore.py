@@ -182,7 +182,7 @@ def test_bins(values: list[float], edges: Any) -> None:
 
 
 @pytest.mark.parametrize("ends", [(30, 100_000), (500, None), (None, 994.5), (0.5, 999.5), (0, 2_000), (None, 999)])
-def test_no_bar_has_both_what_is_kept_and_what_is_dropped(ends: tuple[float | None, float | None]) -> None:
+def test_bars_are_parted_at_the_ends_of_the_bound(ends: tuple[float | None, float | None]) -> None:
     values = np.arange(1_000.0)
     found = explore._describe(values, Bound("x", *ends), True, False)["histogram"]
     edges, counts = found["edges"], found["counts"]
