@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from pipeline import storage
 from pipeline.config import RetroConfig
 from pipeline.documents import AlignmentError, document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_table
 from pipeline.schema import ID_BYTES
 from pipeline.storage import OutputFile, ParquetShardWriter, join
 from tokenizer.token_shards import HELD_OUT, open_token_array
@@ -70,8 +70,7 @@ def build_chunks(task: ShardTask, space: Workspace, config: RetroConfig) -> Rece
 
 
 def _read_documents(space: Workspace, task: ShardTask) -> pa.Table:
-    with storage.open_read(join(space.upstream["tokens"], task.file("documents"))) as stream:
-        return pq.read_table(stream)
+    return read_table(join(space.upstream["tokens"], task.file("documents")))
 
 
 def _write_chunks(task: ShardTask, space: Workspace, starts: _Ints, num_tokens: _Ints, chunk_len: int) -> OutputFile:
@@ -131,8 +130,7 @@ def _look_up(
     clusters: npt.NDArray[np.uint8],
     has_cluster: npt.NDArray[np.bool_],
 ) -> None:
-    with storage.open_read(path) as stream:
-        table = pq.read_table(stream, columns=["id", "cluster"]).combine_chunks()
+    table = read_table(path, ["id", "cluster"]).combine_chunks()
     rows = pc.index_in(table["id"], value_set=ids)
     ours = table.filter(rows.is_valid())
     places = rows.drop_null().to_numpy()
@@ -145,8 +143,7 @@ def _look_up(
 
 def _count(space: Workspace, outputs: Sequence[OutputFile], entered: int) -> Counts:
     """Balance the documents by reading the table again."""
-    with storage.open_read(space.path(outputs[1].path)) as stream:
-        table = pq.read_table(stream, columns=["num_chunks", "num_tokens", "cluster"])
+    table = read_table(space.path(outputs[1].path), ["num_chunks", "num_tokens", "cluster"])
     kept = int(pc.sum(pc.greater(table["num_chunks"], 0)).as_py() or 0)
     extra = {
         "tokens": int(pc.sum(table["num_tokens"]).as_py() or 0),

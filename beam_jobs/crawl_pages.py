@@ -13,7 +13,6 @@ from functools import partial
 from itertools import count
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from pipeline import storage
@@ -31,6 +30,7 @@ from pipeline.crawl import (
 from pipeline.crawl_files import LINK_SCHEMA, URL_SCHEMA, HostListFiles, count_list
 from pipeline.fetch import PlannedUrl, fetch_list
 from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, receipt_path
+from pipeline.parquet_files import read_table
 from pipeline.robots import product_token
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -109,14 +109,13 @@ def _forget_other_plan(task: ShardTask, rows: pa.Table, space: Workspace) -> Non
 
 
 def _table(space: Workspace, task: ShardTask, kind: str, schema: pa.Schema) -> pa.Table:
-    with storage.open_read(space.path(f"{task.step}/{kind}-{task.index:05d}.parquet")) as stream:
-        return pq.read_table(stream, schema=schema)
+    return read_table(space.path(f"{task.step}/{kind}-{task.index:05d}.parquet"), schema.names)
 
 
 def fetch_shard(task: ShardTask, space: Workspace, config: CrawlConfig, served: Mapping[str, str]) -> Receipt:
     """Fetch one host list and write its files."""
-    with storage.open_read(storage.join(space.work, task.inputs[0]["plan"])) as stream:
-        planned = [PlannedUrl(**row) for row in pq.read_table(stream, schema=PLAN_SCHEMA).to_pylist()]
+    rows = read_table(storage.join(space.work, task.inputs[0]["plan"]), PLAN_SCHEMA.names).to_pylist()
+    planned = [PlannedUrl(**row) for row in rows]
     files = HostListFiles(space.folder, task.step, task.index, space.scratch, config.clock, config.user_agent)
     fetch = fetch_list(planned, allowed_hosts(config), config, served, files.add_visit, files.add_robots)
     asyncio.run(fetch)

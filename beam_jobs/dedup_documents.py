@@ -19,7 +19,6 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beam_jobs.duplicate_clusters import Assignments, assign
 from beam_jobs.shard_map import ShardMap
@@ -30,6 +29,7 @@ from pipeline.accounting import count_verdicts
 from pipeline.config import DedupConfig
 from pipeline.documents import AlignmentError, document_shards, kept_rows, read_side_table, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_table
 from pipeline.schema import CLUSTER_SCHEMA, VERDICT_SCHEMA
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -68,9 +68,7 @@ def _numbered(tasks: Sequence[ShardTask]) -> list[ShardTask]:
 
 def read_signatures(space: Workspace, task: ShardTask) -> pa.Table:
     """A shard's signature table, whole: some hundred bytes a document."""
-    path = storage.join(space.upstream["signatures"], task.file("signatures"))
-    with storage.open_read(path) as stream:
-        return pq.read_table(stream)
+    return read_table(storage.join(space.upstream["signatures"], task.file("signatures")))
 
 
 def signature_matrix(column: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
@@ -171,8 +169,7 @@ def _pairs_by_shard(space: Workspace, tasks: Sequence[ShardTask]) -> Iterator[An
 
 
 def _read_columns(path: str) -> npt.NDArray[np.uint64]:
-    with storage.open_read(path) as stream:
-        table = pq.read_table(stream, columns=["a", "b"])
+    table = read_table(path, ["a", "b"])
     return np.stack([table["a"].to_numpy(), table["b"].to_numpy()], axis=1)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from filters.union_find import components
 from pipeline import storage
 from pipeline.documents import read_side_table
 from pipeline.manifest import Receipt, ShardTask, Workspace
+from pipeline.parquet_files import read_table
 from pipeline.schema import CLUSTER_SCHEMA, ID_BYTES
 from pipeline.storage import ParquetShardWriter
 
@@ -55,11 +55,7 @@ def assign(
 
 
 def _read_edges(space: Workspace, tasks: Sequence[ShardTask]) -> pa.Table:
-    tables = []
-    for task in tasks:
-        with storage.open_read(space.path(task.file("edges"))) as stream:
-            tables.append(pq.read_table(stream))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(read_table(space.path(task.file("edges"))) for task in tasks)
 
 
 def _member_facts(
@@ -152,8 +148,7 @@ class Assignments:
     @classmethod
     def read(cls, path: str, length: int) -> Assignments:
         """Read a shard's table; ``length`` is the shard's number of documents."""
-        with storage.open_read(path) as stream:
-            return cls({row["row"]: row for row in pq.read_table(stream).to_pylist()}, length)
+        return cls({row["row"]: row for row in read_table(path).to_pylist()}, length)
 
     def reasons(self, row: int) -> tuple[str, ...]:
         """Why a document is removed; empty when it stays."""

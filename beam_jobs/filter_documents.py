@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from filters.bounds import Bound, OneOf, decide
@@ -25,6 +24,7 @@ from pipeline.accounting import count_verdicts
 from pipeline.config import Recipe
 from pipeline.documents import document_shards, verdicts
 from pipeline.manifest import Receipt, ShardTask, Workspace
+from pipeline.parquet_files import SerialParquetFile
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import ROWS_PER_GROUP, ParquetShardWriter
@@ -80,8 +80,8 @@ def decide_shard(task: ShardTask, space: Workspace, decisions: dict[str, Decisio
         storage.open_read(signals) as stream,
         ParquetShardWriter(space.folder, path, verdict_schema(decision.editing), space.scratch) as writer,
     ):
-        file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
-        for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):  # a worker has one core
+        file = SerialParquetFile(stream)
+        for batch in file.iter_batches(_ROWS, columns=columns):
             entered += batch.num_rows
             writer.write(decide_batch(batch, decision))
     counts = count_verdicts(space.path(path), entered)

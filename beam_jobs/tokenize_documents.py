@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from beam_jobs.train_tokenizer import MODEL
@@ -27,7 +26,7 @@ from pipeline.accounting import count_rows
 from pipeline.config import TokensConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
-from pipeline.parquet_files import read_batches
+from pipeline.parquet_files import read_batches, read_table
 from pipeline.schema import ID_BYTES
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
@@ -140,7 +139,7 @@ def _encode(batch: pa.RecordBatch, encoder: FastSentencePiece, seed: int) -> pa.
 def sort_bucket(task: ShardTask, space: Workspace) -> Receipt:
     """Read one bucket from all corpus shards and write it in order."""
     pieces = [_piece_path(task.subset, task.index, part["shard"], part["of"]) for part in task.inputs]
-    table = pa.concat_tables(_read(join(space.work, piece)) for piece in pieces).combine_chunks()
+    table = pa.concat_tables(read_table(join(space.work, piece)) for piece in pieces).combine_chunks()
     table = table.sort_by([("order", "ascending"), ("id", "ascending")])
     dtype = _encoder(join(space.upstream["tokenizer"], MODEL)).vocabulary.dtype
     ids, tokens = table["id"].combine_chunks(), table["tokens"]
@@ -151,11 +150,6 @@ def sort_bucket(task: ShardTask, space: Workspace) -> Receipt:
     )
     counts = _counts(task, table, array, space.path(documents.path))
     return Receipt(task.name, (), (array, documents), counts, task.subset.removeprefix(f"{HELD_OUT}/"))
-
-
-def _read(path: str) -> pa.Table:
-    with storage.open_read(path) as stream:
-        return pq.read_table(stream)
 
 
 def _counts(task: ShardTask, table: pa.Table, array: OutputFile, documents_path: str) -> Counts:

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beam_jobs.shard_map import ShardMap
 from beam_jobs.write_corpus import HELD_OUT
@@ -23,7 +22,7 @@ from pipeline.accounting import count_rows
 from pipeline.config import TokenizerConfig
 from pipeline.documents import document_shards
 from pipeline.manifest import Counts, Receipt, ShardTask, Workspace
-from pipeline.parquet_files import read_batches
+from pipeline.parquet_files import read_batches, read_table
 from pipeline.stage_main import stage_main
 from pipeline.stage_run import StageRun
 from pipeline.storage import OutputFile, ParquetShardWriter, join
@@ -87,16 +86,12 @@ def train(task: ShardTask, space: Workspace, tasks: Sequence[ShardTask], config:
 
 
 def _orders(space: Workspace, task: ShardTask) -> npt.NDArray[np.uint64]:
-    with storage.open_read(join(space.work, task.file("sizes"))) as stream:
-        return pq.read_table(stream, columns=["order"])["order"].to_numpy()
+    return read_table(join(space.work, task.file("sizes")), ["order"])["order"].to_numpy()
 
 
 def _highest_order(space: Workspace, tasks: Sequence[ShardTask], sample_bytes: int) -> np.uint64 | None:
     """The order of the last document in the sample; None for an empty corpus."""
-    tables = []
-    for task in tasks:
-        with storage.open_read(join(space.work, task.file("sizes"))) as stream:
-            tables.append(pq.read_table(stream))
+    tables = (read_table(join(space.work, task.file("sizes"))) for task in tasks)
     table = pa.concat_tables(tables).sort_by("order")
     if not table.num_rows:
         return None

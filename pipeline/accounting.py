@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.manifest import AccountingError, Counts, Receipt
+from pipeline.parquet_files import SerialParquetFile, read_table
 from pipeline.schema import DROPPED, FAILED, KEPT
 
 # kind of table -> the column that tells failed rows, and those that say where
@@ -52,8 +52,7 @@ def count_rows(path: str, entered: int, extra: Mapping[str, int] | None = None) 
 
 def count_present(path: str, column: str, entered: int) -> Counts:
     """Balance a shard in which every document that entered gives one row with a value in ``column``."""
-    with storage.open_read(path) as stream:
-        values = pq.read_table(stream, columns=[column])[column]
+    values = read_table(path, [column])[column]
     present = len(values) - int(values.null_count)
     return Counts("documents", entered, present, {}, 0, present)
 
@@ -69,27 +68,24 @@ def first_failed(folder: str, receipts: Iterable[Receipt], subset: str, number: 
 
 
 def _failed_rows(path: str, outcome: str, shown: tuple[str, ...]) -> Iterator[str]:
-    with storage.open_read(path) as stream:
-        rows = pq.read_table(stream, columns=list(shown), filters=[(outcome, "==", FAILED)]).to_pylist()
-    for row in rows:
+    table = read_table(path, [outcome, *shown])
+    for row in table.filter(pc.equal(table[outcome], FAILED)).select(shown).to_pylist():
         where, *rest = (value.hex() if isinstance(value, bytes) else str(value) for value in row.values())
         yield f"{where}: {', '.join(rest)}"
 
 
 def _num_rows(path: str) -> int:
     with storage.open_read(path) as stream:
-        return int(pq.ParquetFile(stream).metadata.num_rows)
+        return int(SerialParquetFile(stream).metadata.num_rows)
 
 
 def _total(path: str, column: str) -> int:
-    with storage.open_read(path) as stream:
-        return int(pc.sum(pq.read_table(stream, columns=[column])[column]).as_py() or 0)
+    return int(pc.sum(read_table(path, [column])[column]).as_py() or 0)
 
 
 def _outcomes(path: str, column: str) -> tuple[dict[str, int], dict[str, int]]:
     """Rows by outcome, and dropped rows by reason."""
-    with storage.open_read(path) as stream:
-        table = pq.read_table(stream, columns=[column, "reason"])
+    table = read_table(path, [column, "reason"])
     dropped = table.filter(pc.equal(table[column], DROPPED))["reason"]
     return _tally(table[column]), _tally(pc.fill_null(dropped, "unnamed"))
 

@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fastwarc.warc import ArchiveIterator
 
 from pipeline import storage
 from pipeline.crawl import as_text
 from pipeline.fetch import Visit
 from pipeline.manifest import Counts
+from pipeline.parquet_files import read_table
 from pipeline.robots import Robots
 from pipeline.schema import DROPPED, FAILED, KEPT
 from pipeline.storage import OutputFile, ParquetShardWriter
@@ -187,8 +187,7 @@ def count_list(folder: str, warc_path: str, urls_path: str, entered: int) -> Cou
         urls_path: The table of URLs.
         entered: URLs taken from the frontier.
     """
-    with storage.open_read(storage.join(folder, urls_path)) as stream:
-        rows = pq.read_table(stream, columns=["outcome", "reason"]).to_pylist()
+    rows = read_table(storage.join(folder, urls_path), ["outcome", "reason"]).to_pylist()
     outcomes = Counter(row["outcome"] for row in rows)
     dropped = Counter(row["reason"] for row in rows if row["outcome"] == DROPPED)
     with storage.open_read(storage.join(folder, warc_path)) as stream:

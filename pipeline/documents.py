@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.config import RecipeError
 from pipeline.manifest import ShardTask, Workspace
+from pipeline.parquet_files import SerialParquetFile, read_table
 from pipeline.schema import ABSENT, DROPPED, KEPT, VERDICT_SCHEMA
 from pipeline.text_edits import apply_edits, read_editing, read_edits
 
@@ -41,8 +41,7 @@ def document_shards(manifest: dict[str, Any], kind: str = "documents") -> list[S
 
 def read_side_table(folder: str, task: ShardTask, kind: str, columns: Sequence[str]) -> pa.Table:
     """A whole side table of a shard: small columns only."""
-    with storage.open_read(storage.join(folder, task.file(kind))) as stream:
-        return pq.read_table(stream, columns=list(columns))
+    return read_table(storage.join(folder, task.file(kind)), columns)
 
 
 def kept_rows(folder: str, task: ShardTask) -> tuple[pa.ChunkedArray, npt.NDArray[np.bool_]]:
@@ -111,8 +110,9 @@ def read_documents(
         edits = shard_edits(space.upstream, task) if "text" in columns else None
     start = 0
     with storage.open_read(path) as stream:
-        file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
-        for batch in file.iter_batches(_batch_rows(file, space.batch_bytes), columns=["id", *columns]):
+        file = SerialParquetFile(stream)
+        rows, read = _batch_rows(file, space.batch_bytes), ["id", *columns]
+        for batch in file.iter_batches(rows, columns=read):
             end = start + batch.num_rows
             if ids is not None and not ids.slice(start, batch.num_rows).combine_chunks().equals(batch["id"]):
                 raise AlignmentError(f"{after} verdicts of {task.name} are not those of {path}, rows {start} to {end}")
@@ -124,7 +124,7 @@ def read_documents(
         raise AlignmentError(f"{after} verdicts of {task.name} have {len(alive)} rows; {path} has {start}")
 
 
-def _batch_rows(file: pq.ParquetFile, batch_bytes: int) -> int:
+def _batch_rows(file: SerialParquetFile, batch_bytes: int) -> int:
     metadata = file.metadata
     total = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     return max(1, int(batch_bytes * metadata.num_rows / max(1, total)))

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from filters.bounds import Bound
 from filters.rule_sets import TABLES
@@ -24,6 +23,7 @@ from pipeline.filter_rules import rules_of
 from pipeline.find import read_documents_at
 from pipeline.finished import FinishedStage, finished_stage, finished_stages, read_run
 from pipeline.manifest import ShardTask
+from pipeline.parquet_files import read_schema
 
 QUANTILES: Final = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 FACTORS: Final = (0.5, 0.75, 1.25, 1.5, 2.0)  # of an end of the bound, for the alternatives
@@ -117,8 +117,7 @@ def _num_alone(filtered: FinishedStage, task: ShardTask, signal: str) -> int:
 
 
 def _check_signal(stage: FinishedStage, shards: list[ShardTask], signal: str) -> None:
-    with storage.open_read(storage.join(stage.folder, shards[0].file("signals"))) as stream:
-        schema = pq.read_schema(stream)
+    schema = read_schema(storage.join(stage.folder, shards[0].file("signals")))
     numbers = [f.name for f in schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
     if signal not in numbers:
         raise RecipeError(f"no signal of numbers is named {signal!r}; there are {', '.join(numbers)}")

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.config import RecipeError
 from pipeline.documents import document_shards, read_side_table, shard_edits, with_edits
 from pipeline.finished import VERDICT_STAGES, FinishedStage, finished_stage, finished_stages
 from pipeline.manifest import ShardTask
+from pipeline.parquet_files import SerialParquetFile, read_table
 from pipeline.schema import DROPPED, KEPT
 
 _FIELDS = ["id", "subset", "source", "offset", "length", "member", "url", "title", "text"]
@@ -70,8 +70,7 @@ def _records(
 ) -> Iterator[dict[str, Any]]:
     """Raw records that gave no document; their text was never read out."""
     for task in shards:
-        with storage.open_read(storage.join(extract.folder, task.file("records"))) as stream:
-            rows = pq.read_table(stream).filter(pc.field("outcome") == verdict)
+        rows = read_table(storage.join(extract.folder, task.file("records"))).filter(pc.field("outcome") == verdict)
         for row in rows.to_pylist():
             if reason in (None, row["reason"]):
                 yield {"stage": "extract", "verdict": verdict, "subset": task.subset, **row}
@@ -120,12 +119,12 @@ def read_documents_at(
     first, folders = 0, {name: stage.folder for name, stage in finished.items()}
     edits = shard_edits(folders, task, max(found) + 1) if "filter" in finished else None
     with storage.open_read(storage.join(folders["extract"], task.file("documents"))) as stream:
-        file = pq.ParquetFile(stream)
+        file = SerialParquetFile(stream)
         for group in range(file.metadata.num_row_groups):
             last = first + file.metadata.row_group(group).num_rows
             rows = sorted(row for row in found if first <= row < last)
             if rows:
-                table = file.read_row_group(group, columns=_FIELDS).take([row - first for row in rows])
+                table = file.read_row_group(group, _FIELDS).take([row - first for row in rows])
                 (batch,) = table.combine_chunks().to_batches()
                 if edits is not None:
                     batch = with_edits(batch, edits.take(rows))

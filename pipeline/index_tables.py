@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.index_entries import Entry, bad_entry, entry_of
 from pipeline.index_hosts import HostFilter
-from pipeline.parquet_files import as_parquet
+from pipeline.parquet_files import SerialParquetFile
 from pipeline.storage import MIB, open_read
 
 _NEEDED = ("url", "warc_filename", "warc_record_offset", "warc_record_length")
@@ -25,7 +25,7 @@ def rows_of_table(path: str, wanted: HostFilter, start: int, end: int) -> Iterat
     row = start
     with open_read(path) as stream:
         try:
-            file = as_parquet(stream, buffer_size=MIB)
+            file = SerialParquetFile(stream, buffer_size=MIB)
             if missing := sorted({*_NEEDED} - {*file.schema_arrow.names}):
                 yield bad_entry(start, 1, f"the table has no column {', '.join(missing)}")
                 return
@@ -35,7 +35,7 @@ def rows_of_table(path: str, wanted: HostFilter, start: int, end: int) -> Iterat
             yield bad_entry(row, 1, f"the table is damaged: {error}")
 
 
-def _row_groups(file: pq.ParquetFile, wanted: HostFilter, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _row_groups(file: SerialParquetFile, wanted: HostFilter, start: int, end: int) -> Iterator[tuple[int, int]]:
     """First row and number of the row groups that overlap a range and may name a wanted host."""
     first = 0
     for group in range(file.num_row_groups):
@@ -56,7 +56,7 @@ def _surt_range(group: pq.RowGroupMetaData) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _rows_of_group(file: pq.ParquetFile, group: int, first: int, wanted: HostFilter, start: int) -> Iterator[Entry]:
+def _rows_of_group(file: SerialParquetFile, group: int, first: int, wanted: HostFilter, start: int) -> Iterator[Entry]:
     columns = [name for name in (*_NEEDED, *_USED) if name in file.schema_arrow.names]
     hosts = "url_host_name" if "url_host_name" in columns else "url"
     is_wanted = wanted.has if hosts == "url_host_name" else wanted.has_host_of

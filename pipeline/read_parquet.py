@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config import ExtractConfig
-from pipeline.parquet_files import as_parquet
+from pipeline.parquet_files import SerialParquetFile
 from pipeline.records import Piece, Record
 from pipeline.schema import DROPPED
 from pipeline.storage import MIB, open_read, size
@@ -39,7 +39,7 @@ def read_parquet(piece: Piece, config: ExtractConfig) -> Iterator[Record]:
     end = size(piece.path) if piece.end < 0 else piece.end
     with open_read(piece.path) as stream:
         try:
-            file = as_parquet(stream, buffer_size=MIB)
+            file = SerialParquetFile(stream, buffer_size=MIB)
         except (pa.ArrowException, OSError) as error:
             if piece.start == 0:
                 yield Record.failed(0, 1, "parquet", error)
@@ -60,13 +60,13 @@ def _first_byte(metadata: pq.RowGroupMetaData) -> int:
 
 
 def _read_group(
-    file: pq.ParquetFile, group: int, first_row: int, piece: Piece, config: ExtractConfig
+    file: SerialParquetFile, group: int, first_row: int, piece: Piece, config: ExtractConfig
 ) -> Iterator[Record]:
     row, last_row = first_row, first_row + file.metadata.row_group(group).num_rows
     try:
         inner = _inner_fields(file.schema_arrow, piece.fields.values())
         columns = [*_wanted(file.schema_arrow, piece.fields), *inner]
-        for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns):
             for record in _rows(batch, inner):
                 yield _to_record(row, record, piece, config.max_record_bytes)
                 row += 1

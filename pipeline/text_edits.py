@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.parquet_files import SerialParquetFile, read_schema, read_table
 from pipeline.schema import KEPT, VERDICT_SCHEMA
 
 # Column of the signals with a list of spans (start, stop, kind) a document -> what takes the place of each kind, where
@@ -48,8 +48,7 @@ def verdict_schema(editing: Editing) -> pa.Schema:
 
 def read_editing(verdicts_path: str) -> Editing:
     """What edits a shard's documents, by the filter's table."""
-    with storage.open_read(verdicts_path) as stream:
-        metadata = pq.read_schema(stream).metadata or {}
+    metadata = read_schema(verdicts_path).metadata or {}
     editing: Editing = json.loads(metadata.get(_KEY, b"{}"))
     return editing
 
@@ -70,10 +69,10 @@ def read_edits(signals_path: str, editing: Editing, num_rows: int | None = None)
     }
     columns = ["id", *(_leaf(column, field) for column in fields for field in fields[column])]
     with storage.open_read(signals_path) as stream:
-        file = pq.ParquetFile(stream, pre_buffer=False)  # else all of the file at once
+        file = SerialParquetFile(stream)
         schema = pa.schema([file.schema_arrow.field("id"), pa.field("edits", EDITS_TYPE)])
         batches, rows = [], 0
-        for batch in file.iter_batches(_ROWS, columns=columns, use_threads=False):
+        for batch in file.iter_batches(_ROWS, columns=columns):
             if num_rows is not None and rows >= num_rows:
                 break
             batches.append(pa.RecordBatch.from_arrays([batch["id"], edits_of(batch, editing)], schema=schema))
@@ -84,8 +83,7 @@ def read_edits(signals_path: str, editing: Editing, num_rows: int | None = None)
 def count_edits(verdicts_path: str, signals_path: str) -> dict[str, int]:
     """Edits of a shard's kept documents: how many documents have one, and how many edits each kind of span makes."""
     editing, edited, tally, start = read_editing(verdicts_path), 0, Counter[str](), 0
-    with storage.open_read(verdicts_path) as stream:
-        verdicts = pq.read_table(stream, columns=["verdict"], use_threads=False)["verdict"]
+    verdicts = read_table(verdicts_path, ["verdict"])["verdict"]
     is_kept = pc.equal(verdicts, KEPT).combine_chunks()
     for signals in _row_groups(signals_path, editing):
         kept = signals.filter(is_kept.slice(start, signals.num_rows))
@@ -104,9 +102,9 @@ def _row_groups(signals_path: str, editing: Editing) -> Iterator[pa.RecordBatch]
     kinds = [_leaf(column, "kind") for column in editing]
     columns = kinds if len(editing) == 1 else list(editing)  # where they stand is asked for where two columns meet
     with storage.open_read(signals_path) as stream:
-        file = pq.ParquetFile(stream, pre_buffer=False, read_dictionary=kinds)
+        file = SerialParquetFile(stream, read_dictionary=kinds)
         for group in range(file.num_row_groups):
-            yield from file.read_row_group(group, columns=columns, use_threads=False).combine_chunks().to_batches()
+            yield from file.read_row_group(group, columns=columns).combine_chunks().to_batches()
 
 
 def _leaf(column: str, field: str) -> str:

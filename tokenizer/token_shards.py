@@ -17,9 +17,9 @@ from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.parquet_files import SerialParquetFile
 from pipeline.schema import TOKEN_DOCUMENT_SCHEMA
 
 TOKEN_DTYPES: Final = (np.dtype("<u2"), np.dtype("<u4"))
@@ -291,10 +291,10 @@ class TokenShards:
 
 
 @contextmanager
-def _opened_table(path: str) -> Iterator[pq.ParquetFile]:
+def _opened_table(path: str) -> Iterator[SerialParquetFile]:
     with storage.open_read(path) as stream:
         try:
-            table = pq.ParquetFile(stream)
+            table = SerialParquetFile(stream)
             if not table.schema_arrow.equals(TOKEN_DOCUMENT_SCHEMA):
                 raise ValueError(f"{path}: columns must be {TOKEN_DOCUMENT_SCHEMA.names}; got {table.schema_arrow}")
             yield table

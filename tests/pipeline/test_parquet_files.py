@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,25 @@ from beam_jobs.train_tokenizer import size_shard
 from pipeline import parquet_files
 from pipeline.dropped import DROPPED_SCHEMA, _write_shard
 from pipeline.manifest import ShardTask, Workspace
-from pipeline.parquet_files import as_parquet, read_batches
+from pipeline.parquet_files import SerialParquetFile, read_batches, read_schema, read_table
 from pipeline.schema import DOCUMENT_SCHEMA
-from pipeline.storage import ROWS_PER_GROUP, ParquetShardWriter
+from pipeline.storage import ROWS_PER_GROUP, HashingWriter, ParquetShardWriter
 
 TASK = ShardTask("news", 0, 1)
 ROWS = 8 * ROWS_PER_GROUP + 100
 
 
 class Counted(io.BytesIO):
-    """A file that counts the bytes read from it."""
+    """A file that counts the bytes read from it, and knows which threads read them."""
 
     num_read = 0
 
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.readers: set[int] = set()
+
     def read(self, size: int | None = -1, /) -> bytes:
+        self.readers.add(get_ident())
         data = super().read(size)
         self.num_read += len(data)
         return data
@@ -76,7 +82,7 @@ def test_a_column_is_read_in_steps_of_the_buffer(tmp_path: Path) -> None:
     path = tmp_path / "one-group"
     pq.write_table(pa.Table.from_batches(documents()), path, use_dictionary=False, data_page_size=10_000)
     file = Counted(path.read_bytes())
-    next(as_parquet(file, buffer_size=50_000).iter_batches(100, columns=["text"]))
+    next(SerialParquetFile(file, buffer_size=50_000).iter_batches(100, columns=["text"]))
     assert file.num_read < len(file.getbuffer()) / 4  # some steps and the footer
 
 
@@ -86,6 +92,39 @@ def test_batches_hold_all_rows_in_order_and_end_with_their_row_group(shard: str,
     assert pa.Table.from_batches(batches).equals(pq.read_table(shard, columns=["text", "id"]))
     rest = [1000, 24] if rows == 1000 else [ROWS_PER_GROUP]
     assert [batch.num_rows for batch in batches] == rest * 8 + [100]
+
+
+READS: list[Callable[[str, Counted], object]] = [
+    lambda path, file: list(read_batches(path)),
+    lambda path, file: read_table(path, ["id", "text", "url"]),
+    lambda path, file: read_schema(path),
+    lambda path, file: SerialParquetFile(file).read_row_group(3),
+    lambda path, file: list(SerialParquetFile(file).iter_batches(100_000)),
+]
+
+
+@pytest.mark.parametrize("read", READS, ids=["read_batches", "read_table", "read_schema", "row_group", "iter_batches"])
+def test_no_thread_of_arrow_touches_the_stream(
+    shard: str, file: Counted, read: Callable[[str, Counted], object]
+) -> None:
+    """Such a thread may hold the stream when the interpreter ends, and then the process aborts."""
+    read(shard, file)
+    assert file.readers == {get_ident()}
+
+
+def test_arrow_left_to_itself_reads_in_threads(file: Counted) -> None:
+    """Else the test above shows nothing."""
+    pq.read_table(file)
+    assert file.readers - {get_ident()}
+
+
+def test_no_thread_of_arrow_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writers, write = set(), HashingWriter.write
+    monkeypatch.setattr(HashingWriter, "write", lambda self, data: writers.add(get_ident()) or write(self, data))
+    with ParquetShardWriter(str(tmp_path), "a.parquet", DOCUMENT_SCHEMA, str(tmp_path / "scratch")) as writer:
+        for batch in documents():
+            writer.write(batch)
+    assert writers == {get_ident()}
 
 
 def size(folder: str, space: Workspace) -> None:

@@ -221,7 +221,7 @@ def test_row_groups_of_other_hosts_are_not_read(path: Path, monkeypatch: pytest.
     monkeypatch.setattr(
         pq.ParquetFile,
         "iter_batches",
-        lambda self, size, groups, columns: read.extend(groups) or original(self, size, groups, columns),
+        lambda self, size, groups, *rest, **named: read.extend(groups) or original(self, size, groups, *rest, **named),
     )
     assert len(list(entries(str(path), "cc-index", ["example042.org", "sub.example077.org"]))) == 2
     assert read == [4, 7]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.parquet_files import read_table
 from tokenizer.vocabulary import PAD_ID
 from trainer.retro.arrays import open_array
 from trainer.retro.chunks import CHUNK_DOCUMENT_SCHEMA, KEYED_SCHEMA, id_bytes
@@ -52,7 +52,7 @@ class ChunkTable:
     @cached_property
     def documents(self) -> pa.Table:
         """The documents, with ``CHUNK_DOCUMENT_SCHEMA``, checked on first use."""
-        table = read_table(self._documents_path, CHUNK_DOCUMENT_SCHEMA)
+        table = read_small_table(self._documents_path, CHUNK_DOCUMENT_SCHEMA)
         num_chunks, first = table["num_chunks"].to_numpy(), table["first_chunk"].to_numpy()
         if table.num_rows != self.shard.num_documents or num_chunks.sum() != self.shard.num_chunks:
             raise ValueError(
@@ -185,7 +185,7 @@ class ChunkDatabase:
     def _key_shard(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Ordinals of the keyed chunks, their neighbours and distances."""
         if index not in self._opened:
-            keyed = read_table(storage.join(self._folder, self.layout.key_path("keyed", index)), KEYED_SCHEMA)
+            keyed = read_small_table(storage.join(self._folder, self.layout.key_path("keyed", index)), KEYED_SCHEMA)
             ordinals = self._key_array("neighbours", index, "int64")
             distances = self._key_array("distances", index, "float32")
             if keyed.num_rows != len(ordinals):
@@ -205,7 +205,7 @@ class ChunkDatabase:
         return array
 
 
-def read_table(path: str, schema: pa.Schema) -> pa.Table:
+def read_small_table(path: str, schema: pa.Schema) -> pa.Table:
     """Read one of the database's small tables whole.
 
     Raises:
@@ -213,8 +213,7 @@ def read_table(path: str, schema: pa.Schema) -> pa.Table:
         ValueError: It is not Parquet, or not of this schema.
     """
     try:
-        with storage.open_read(path) as stream:
-            table = pq.read_table(stream)
+        table = read_table(path)
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path}: not a whole Parquet file: {error}") from error
     if not table.schema.equals(schema):
