@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -98,17 +98,26 @@ def decide_batch(signals: pa.RecordBatch, decision: Decision) -> pa.RecordBatch:
 
 def _evidence(signals: pa.RecordBatch, reasons: pa.ListArray) -> pa.Array:
     """The failing measurements of each document, as ``num_words=12; language_score=0.4``; null where none fails."""
-    rows, names = pc.list_parent_indices(reasons), reasons.flatten()
-    said = np.empty(len(names), object)
-    for name in pc.unique(names).to_pylist():
-        at = np.flatnonzero(pc.equal(names, name))
-        said[at] = _said(name, signals[name].take(rows.take(pa.array(at))).to_pylist())
-    lists = pa.ListArray.from_arrays(reasons.offsets, pa.array(said, pa.string()))
+    rows, names = pc.list_parent_indices(reasons).to_numpy(), reasons.flatten().dictionary_encode()
+    codes = names.indices.to_numpy()
+    places, said = [np.empty(0, np.int64)], [pa.array([], pa.string())]
+    for code, name in enumerate(names.dictionary.to_pylist()):
+        places.append(np.flatnonzero(codes == code))
+        said.append(_said(name, signals[name].take(pa.array(rows[places[-1]]))))
+    in_order = pa.concat_arrays(said).take(pa.array(np.argsort(np.concatenate(places))))
+    lists = pa.ListArray.from_arrays(reasons.offsets, in_order)
     return pc.if_else(pc.greater(pc.list_value_length(reasons), 0), pc.binary_join(lists, "; "), None)
 
 
-def _said(name: str, values: Sequence[Any]) -> list[str]:
-    return [f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for value in values]
+def _said(name: str, values: pa.Array) -> pa.StringArray:
+    texts = _six_digits(values) if pa.types.is_floating(values.type) else values.cast(pa.string())
+    return pc.binary_join_element_wise(name, texts, "=", null_handling="replace", null_replacement="None")
+
+
+def _six_digits(values: pa.FloatingPointArray) -> pa.StringArray:
+    """Each as ``%.6g`` gives it; one call formats all of them, in half the time of a call each."""
+    lines = "%.6g\n" * len(values) % tuple(values.fill_null(0).to_pylist())
+    return pc.if_else(values.is_valid(), pa.array(lines.splitlines(), pa.string()), None)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

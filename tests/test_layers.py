@@ -15,8 +15,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 FOLDERS = ("pipeline", "filters", "tokenizer", "trainer", "beam_jobs")
 SHARED_PIPELINE = {
-    f"pipeline.{name}"
-    for name in ("schema", "config", "storage", "parquet_files", "manifest", "assets", "documents")
+    f"pipeline.{name}" for name in ("schema", "config", "storage", "parquet_files", "manifest", "assets", "documents")
 }
 SHARED_PIPELINE |= {"pipeline.text_edits"}
 HEAVY = {"apache_beam", "jax", "flax", "optax", "orbax", "grain", "typer", "aiohttp", "sentencepiece", "fasttext"}
