@@ -60,9 +60,20 @@ def hash_word(data: Bytes, start: int, end: int) -> np.uint64:
 
 
 def hash_words(words: str) -> Hashes:
-    """The sorted hashes of lower-case words that spaces set apart, as ``hash_word`` gives."""
-    found = [hash_word(np.frombuffer(word.encode(), np.uint8), 0, len(word.encode())) for word in words.split(" ")]
-    return np.sort(np.array(found, np.uint64))
+    """The sorted hashes of lower-case words that spaces set apart, as ``hash_word`` gives.
+
+    Modules call this when they are imported, so it is Python: a first kernel has Numba load its target, half a second.
+    """
+    with np.errstate(over="ignore"):  # hashes wrap
+        return np.sort(np.array([_hash(word.encode()) for word in words.split(" ")], np.uint64))
+
+
+def _hash(word: bytes) -> np.uint64:
+    state = FNV_BASIS
+    for byte in word:
+        state = hash_step.py_func(state, np.uint64(byte))
+    hashed: np.uint64 = hash_end.py_func(state)
+    return hashed
 
 
 @njit(cache=True, nogil=True)

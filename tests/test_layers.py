@@ -67,11 +67,17 @@ def ruled_by(pattern: str) -> list[str]:
     return [name for name in modules() if next(rule for rule in RULES if fnmatch(name, rule)) == pattern]
 
 
-def strangers(names: Sequence[str], pattern: str) -> set[str]:
-    """What a fresh interpreter holds after importing these modules, and their rule does not allow."""
+def loaded_by(names: Sequence[str]) -> list[str]:
+    """What a fresh interpreter holds after importing these modules."""
     code = f"import json, sys, {', '.join(names)}; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    loaded = json.loads(run.stdout.splitlines()[-1])
+    loaded: list[str] = json.loads(run.stdout.splitlines()[-1])
+    return loaded
+
+
+def strangers(names: Sequence[str], pattern: str) -> set[str]:
+    """What importing these modules loads, and their rule does not allow."""
+    loaded = loaded_by(names)
     ours, third_party = RULES[pattern]
     own = {m for m in loaded if m.split(".")[0] in FOLDERS and m not in FOLDERS and m != "trainer.retro"}
     own = {m for m in own - set(names) if not any(m == allowed or m.startswith(f"{allowed}.") for allowed in ours)}
@@ -85,6 +91,13 @@ def test_modules_keep_to_their_layer(pattern: str) -> None:
     if strangers(names, pattern):
         assert {name: found for name in names if (found := strangers([name], pattern))} == {}
         raise AssertionError("only together do they load what their rule forbids")
+
+
+def test_no_kernel_is_called_when_a_module_is_imported() -> None:
+    """With the first one Numba loads its target, half a second that only who computes should pay."""
+    target = "numba.np.arraymath"
+    assert target not in loaded_by([name for name in modules() if name.startswith("filters.")])
+    assert target in loaded_by(["filters.hashing; filters.hashing.hash_end(1)"])  # or Numba has it elsewhere by now
 
 
 def test_packages_are_empty() -> None:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
+from filters.ascii_bytes import hash_word, hash_words
 from filters.pii import pii_spans
 
 EXAMPLES = Path(__file__).parents[1] / "data" / "pii-examples.txt"
@@ -68,3 +70,9 @@ def test_there_are_enough_examples() -> None:
     labelled = list(examples())
     assert sum(len(e.spans) for e in labelled) >= 100
     assert sum(not e.spans for e in labelled) >= 80
+
+
+def test_words_of_a_list_have_the_hashes_that_the_kernel_gives_them_in_text() -> None:
+    words = ["a", "tel", "museum", "productions", "internationalisation"]
+    found = [hash_word(np.frombuffer(text.encode(), np.uint8), 0, len(text)) for text in map(str.upper, words)]
+    assert hash_words(" ".join(words)).tolist() == sorted(found)
