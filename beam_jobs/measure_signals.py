@@ -43,8 +43,7 @@ def run(stage: StageRun) -> None:
     config = stage.recipe.signals
     model_path = stage.inputs[0]["full_path"] if config.language_engine == "fasttext" else ""
     if stage.runner == "FnApiRunner":
-        call = partial(signals_of, *_ONE_DOCUMENT, model_path, config)
-        make_first_call(stage.progress, stage.stage, config.model_dump_json(), call)
+        make_first_call(stage.progress, stage.stage, lambda: signals_of(*_ONE_DOCUMENT, model_path, config))
     measure = MeasureSignals(stage.space, config, model_path, stage.logs)
     stage.map_shards(document_shards(stage.manifests["extract"]), measure)
 

@@ -49,17 +49,10 @@ def use_kernel_cache(package: Path) -> None:
         return
 
 
-def kernel_folder() -> Path | None:
-    """The folder of these sources, once ``use_kernel_cache`` has found one; None where Numba chooses."""
-    folder = os.environ.get(_VARIABLE, "")
-    return Path(folder) if Path(folder).name.startswith(_NAME) else None
-
-
 def _bases(package: Path) -> list[Path]:
-    if folder := kernel_folder():  # set by a parent process
-        return [folder.parent]
-    if chosen := os.environ.get(_VARIABLE):
-        return [Path(chosen)]
+    if folder := os.environ.get(_VARIABLE):
+        is_ours = Path(folder).name.startswith(_NAME)  # set by a parent process
+        return [Path(folder).parent if is_ours else Path(folder)]
     return [package / "__pycache__", Path("~/.cache/massivetext/kernels").expanduser()]
 
 

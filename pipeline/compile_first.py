@@ -7,8 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
 from threading import Timer
 
 from pipeline.progress import Progress, duration
@@ -43,20 +41,14 @@ def compile_kernels(progress: Progress) -> None:
     progress.finish(f"compiled in {duration(time.monotonic() - started)}")
 
 
-def make_first_call(progress: Progress, stage: str, settings: str, call: Callable[[], object]) -> None:
-    """Call what every worker will call, here and once: then they find the kernels in Numba's cache.
-
-    Not where that cache says that an earlier run did: to load what the workers will load costs most of a second.
+def make_first_call(progress: Progress, stage: str, call: Callable[[], object]) -> None:
+    """Call what every worker will call, here and once: it finds the kernels in Numba's cache, or compiles them.
 
     Args:
         progress: Is told when it takes long.
         stage: Whose kernels they are.
-        settings: On which it depends what is called.
-        call: Compiles what is not yet in the cache.
+        call: Does next to nothing once all is compiled.
     """
-    stamp = _stamp(stage, settings)
-    if stamp is not None and stamp.exists():
-        return
     notice = Timer(_LONG_S, progress.finish, (f"first run on this machine: compiling the kernels of {stage}",))
     notice.daemon = True
     notice.start()
@@ -64,20 +56,3 @@ def make_first_call(progress: Progress, stage: str, settings: str, call: Callabl
         call()
     finally:
         notice.cancel()
-    if stamp is not None:
-        stamp.touch()
-
-
-def _stamp(stage: str, settings: str) -> Path | None:
-    """A file beside the machine code, which says that this call was made; None where no folder is ours to write to.
-
-    Its folder is named by the kernels' sources (``filters.kernel_cache``), its name by what else Numba tells apart.
-    """
-    import numba
-    from llvmlite.binding import get_host_cpu_name
-
-    from filters.kernel_cache import kernel_folder
-
-    folder = kernel_folder()
-    told_apart = (settings, sys.version_info[:2], numba.__version__, get_host_cpu_name())
-    return folder and folder / f"called-{stage}-{sha256(repr(told_apart).encode()).hexdigest()[:16]}"

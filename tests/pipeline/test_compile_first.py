@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from pipeline.progress import Progress
 SAYS = """from filters import compiling as c
 for _ in range(2): print(c.is_compiled(c.text_rules)), c.text_rules()
 """
-
-
-@pytest.fixture
-def kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder of kernels that nobody has called."""
-    folder = tmp_path / "massivetext-0123456789abcdef"
-    folder.mkdir()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder))
-    return folder
 
 
 def test_nothing_is_started_when_all_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,37 +48,13 @@ def test_every_name_is_a_function_of_the_module() -> None:
     ("seconds", "says"), [(0.3, "first run on this machine: compiling the kernels of signals"), (0, "")]
 )
 def test_a_first_call_is_made_and_said_when_it_is_long(
-    monkeypatch: pytest.MonkeyPatch, seconds: float, says: str, kernels: Path
+    monkeypatch: pytest.MonkeyPatch, seconds: float, says: str
 ) -> None:
     monkeypatch.setattr(compile_first, "_LONG_S", seconds / 30 or 600)
     said, calls = io.StringIO(), []
-    compile_first.make_first_call(Progress(said), "signals", "", lambda: calls.append(time.sleep(seconds)))
+    compile_first.make_first_call(Progress(said), "signals", lambda: calls.append(time.sleep(seconds)))
     assert len(calls) == 1
     assert said.getvalue().strip() == says
-
-
-def test_a_first_call_is_made_once_for_the_same_settings_and_sources(kernels: Path) -> None:
-    calls: list[str] = []
-
-    def call(stage: str, settings: str) -> None:
-        compile_first.make_first_call(Progress(io.StringIO()), stage, settings, lambda: calls.append(stage + settings))
-
-    for stage, settings in (("a", "1"), ("a", "1"), ("a", "2"), ("b", "1"), ("a", "2")):
-        call(stage, settings)
-    assert calls == ["a1", "a2", "b1"]
-    with pytest.raises(ZeroDivisionError):
-        compile_first.make_first_call(Progress(io.StringIO()), "c", "", lambda: 1 // 0)
-    call("c", "")  # what failed was not done
-    assert calls[3:] == ["c"]
-
-
-def test_where_no_folder_is_ours_the_call_is_made_each_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # as Numba's own choice
-    calls: list[int] = []
-    for number in range(2):
-        compile_first.make_first_call(Progress(io.StringIO()), "a", "", partial(calls.append, number))
-    assert calls == [0, 1]
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
