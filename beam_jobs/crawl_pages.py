@@ -27,7 +27,7 @@ from pipeline.crawl import (
     requests_made,
     seed_frontier,
 )
-from pipeline.crawl_files import LINK_SCHEMA, URL_SCHEMA, HostListFiles, count_list
+from pipeline.crawl_files import HostListFiles, count_list
 from pipeline.fetch import PlannedUrl, fetch_list
 from pipeline.manifest import Receipt, ShardTask, Workspace, finished_receipt, receipt_path
 from pipeline.parquet_files import read_table
@@ -77,8 +77,8 @@ def crawl(config: CrawlConfig, space: Workspace, run_shards: RunShards, served: 
         taken, left = plan_round(frontier, pages_left, config)
         tasks = _write_plan(taken, number, config, space)
         receipts += run_shards(tasks, function)
-        urls = pa.concat_tables([_table(space, task, "urls", URL_SCHEMA) for task in tasks])
-        links = pa.concat_tables([_table(space, task, "links", LINK_SCHEMA) for task in tasks])
+        urls = pa.concat_tables([_table(space, task, "urls") for task in tasks])
+        links = pa.concat_tables([_table(space, task, "links") for task in tasks])
         pages_left -= requests_made([urls])
         taken_urls = pa.chunked_array([*taken_urls.chunks, *taken["url"].chunks], pa.string())
         frontier = next_frontier(left, found_by(urls, links), taken_urls)
@@ -104,17 +104,17 @@ def _forget_other_plan(task: ShardTask, rows: pa.Table, space: Workspace) -> Non
     """Take the receipt from a list that was fetched for another plan: an earlier round was lost and redone."""
     if finished_receipt(space.folder, task.name) is None:
         return
-    if sorted(rows["url"].to_pylist()) != _table(space, task, "urls", URL_SCHEMA)["url"].to_pylist():
+    if sorted(rows["url"].to_pylist()) != _table(space, task, "urls")["url"].to_pylist():
         storage.remove(receipt_path(space.folder, task.name))
 
 
-def _table(space: Workspace, task: ShardTask, kind: str, schema: pa.Schema) -> pa.Table:
-    return read_table(space.path(f"{task.step}/{kind}-{task.index:05d}.parquet"), schema.names)
+def _table(space: Workspace, task: ShardTask, kind: str) -> pa.Table:
+    return read_table(space.path(f"{task.step}/{kind}-{task.index:05d}.parquet"))
 
 
 def fetch_shard(task: ShardTask, space: Workspace, config: CrawlConfig, served: Mapping[str, str]) -> Receipt:
     """Fetch one host list and write its files."""
-    rows = read_table(storage.join(space.work, task.inputs[0]["plan"]), PLAN_SCHEMA.names).to_pylist()
+    rows = read_table(storage.join(space.work, task.inputs[0]["plan"])).to_pylist()
     planned = [PlannedUrl(**row) for row in rows]
     files = HostListFiles(space.folder, task.step, task.index, space.scratch, config.clock, config.user_agent)
     fetch = fetch_list(planned, allowed_hosts(config), config, served, files.add_visit, files.add_robots)

@@ -33,7 +33,7 @@ class SerialParquetFile(pq.ParquetFile):  # noqa: TID251
         super().__init__(stream, pre_buffer=False, buffer_size=buffer_size, read_dictionary=list(read_dictionary))
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The whole file; of some columns where they are named, in the file's order."""
+        """The whole file; of some columns, in their order, where they are named."""
         return super().read(columns, use_threads=False)
 
     def read_row_group(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -64,9 +64,16 @@ def read_batches(
 
 
 def read_table(path: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """A whole small file; of some columns where they are named, in the file's order."""
+    """A whole small file; of some columns, in their order, where they are named.
+
+    Raises:
+        ValueError: The file lacks one of the columns; Arrow would leave it out.
+    """
     with open_read(path) as stream:
-        return SerialParquetFile(stream).read(columns)
+        file = SerialParquetFile(stream)
+        if missing := {*(columns or ())} - {*file.schema_arrow.names}:
+            raise ValueError(f"{path} has no column {', '.join(sorted(missing))}")
+        return file.read(columns)
 
 
 def read_schema(path: str) -> pa.Schema:

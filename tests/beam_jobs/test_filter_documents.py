@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from job_workspace import files_of, id_of, rows_of, run_on_beam, workspace, write_table
 
 from beam_jobs import filter_documents
@@ -166,6 +169,27 @@ def test_evidence_is_the_measurement() -> None:
         "num_words=123456789",
         "language=None; language_score=None; num_words=0; mean_word_length=None; alphabetic_word_fraction=None",
     ]  # fmt: skip
+
+
+NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False), st.integers(-(2**63), 2**63 - 1).map(float))
+COUNTS = st.one_of(st.none(), st.integers(0, 2**53))
+NAMES = st.one_of(st.none(), st.text(max_size=5))
+
+
+@given(st.lists(st.tuples(NUMBERS, st.one_of(st.none(), st.floats(width=32, allow_nan=False)), COUNTS, NAMES)))
+def test_evidence_agrees_with_its_twin(rows: list[tuple[float | None, float | None, int | None, str | None]]) -> None:
+    rules = (Bound("a", low=math.inf), Bound("b", high=-1.0), Bound("c", low=1e15), OneOf("d", ("",)))
+    columns = [
+        pa.array(values, kind)
+        for values, kind in zip(
+            [*zip(*rows, strict=True)] or [()] * 4, (pa.float64(), pa.float32(), pa.int64(), pa.string()), strict=True
+        )
+    ]
+    ids = pa.array([id_of(number) for number in range(len(rows))], pa.binary(16))
+    signals = pa.RecordBatch.from_arrays([ids, *columns], names=["id", *"abcd"])
+    for row, found in zip(signals.to_pylist(), decide_batch(signals, Decision(rules)).to_pylist(), strict=True):
+        said = [f"{name}={shown(row[name])}" for name in found["reasons"]]
+        assert found["evidence"] == ("; ".join(said) or None)
 
 
 def test_a_batch_is_decided_as_its_documents_one_by_one() -> None:

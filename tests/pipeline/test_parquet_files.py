@@ -94,6 +94,13 @@ def test_batches_hold_all_rows_in_order_and_end_with_their_row_group(shard: str,
     assert [batch.num_rows for batch in batches] == rest * 8 + [100]
 
 
+def test_a_table_has_the_columns_that_were_asked_for_in_their_order(shard: str) -> None:
+    assert read_table(shard, ["text", "id"]).equals(pq.read_table(shard, columns=["text", "id"]))
+    assert read_table(shard).equals(pq.read_table(shard))
+    with pytest.raises(ValueError, match=rf"{TASK.file('documents')} has no column none, other"):
+        read_table(shard, ["text", "other", "none"])
+
+
 READS: list[Callable[[str, Counted], object]] = [
     lambda path, file: list(read_batches(path)),
     lambda path, file: read_table(path, ["id", "text", "url"]),

@@ -259,8 +259,10 @@ def test_edits_agree_with_their_twin_in_any_slice(rows: list, first: int, data: 
         edits.append(fitting)
     expected = [twin_apply(text, row) for text, row in zip(texts, edits, strict=True)]
     columns = pa.array(texts, pa.string()), array_of(*edits)
-    assert apply_edits(*columns).to_pylist() == expected
-    assert apply_edits(*(column.slice(first) for column in columns)).to_pylist() == expected[first:]
+    for begin in (0, first):
+        edited = apply_edits(*(column.slice(begin) for column in columns))
+        edited.validate(full=True)
+        assert edited.to_pylist() == expected[begin:]
 
 
 @pytest.mark.parametrize(
