@@ -51,7 +51,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("documents", nargs="?", default=str(DEFAULT), help="Parquet file with a column named text")
-    parser.add_argument("--copies", type=int, default=48, help="how many times it is read")
+    parser.add_argument("--copies", type=int, default=96, help="how many times it is read; workers take 3 s to start")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of the second run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
