@@ -143,5 +143,5 @@ def test_four_times_the_rows_take_no_more_memory(
         for number in (count, 4 * count)
     )
     assert (once["kept"], four_times["kept"]) == (count, 4 * count)
-    # Arrow's allocator gives 80 MB back early or late, as time has it; the rows added are 360 and 480 MB
-    assert four_times["peak_kb"] < once["peak_kb"] + 100_000, (once, four_times)
+    # Arrow's allocator gives up to 100 MB back early or late, as time has it; the rows added are 360 and 480 MB
+    assert four_times["peak_kb"] < once["peak_kb"] + 150_000, (once, four_times)
