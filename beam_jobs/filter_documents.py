@@ -31,7 +31,7 @@ from pipeline.storage import ROWS_PER_GROUP, ParquetShardWriter
 from pipeline.text_edits import Editing, count_edits, verdict_schema
 
 _ROWS: Final = 64 * ROWS_PER_GROUP  # of signals, read at once: whole row groups
-_ROWS_A_WORKER: Final = 400_000  # decided in 2 s, which is what another process takes to start
+_ROWS_A_WORKER: Final = 400_000  # decided in 3 s, which is what another process takes to start
 
 
 class Decision(NamedTuple):

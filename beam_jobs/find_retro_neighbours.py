@@ -18,7 +18,7 @@ from pipeline.manifest import Receipt, ShardTask, Workspace
 from pipeline.storage import OutputFile
 from trainer.retro.arrays import open_array, write_array
 from trainer.retro.chunks import KEYED_SCHEMA
-from trainer.retro.database import read_small_table
+from trainer.retro.database import read_checked_table
 from trainer.retro.layout import NEIGHBOURS, Layout
 from trainer.retro.neighbours import KeyBlock, nearest_neighbours
 
@@ -62,7 +62,7 @@ def _write(space: Workspace, path: str, array: np.ndarray) -> OutputFile:
 
 def _read_keys(space: Workspace, layout: Layout) -> list[KeyBlock]:
     paths = [space.path(layout.key_path("keyed", index)) for index in range(len(layout.key_shards))]
-    tables = [read_small_table(path, KEYED_SCHEMA) for path in paths]
+    tables = [read_checked_table(path, KEYED_SCHEMA) for path in paths]
     groups = _groups(pa.concat_tables(tables), layout.num_documents)
     blocks, start = [], 0
     for index, (shard, table) in enumerate(zip(layout.key_shards, tables, strict=True)):

@@ -67,9 +67,9 @@ def ruled_by(pattern: str) -> list[str]:
     return [name for name in modules() if next(rule for rule in RULES if fnmatch(name, rule)) == pattern]
 
 
-def loaded_by(names: Sequence[str], then: str = "") -> list[str]:
+def loaded_by(names: Sequence[str], then: str = "pass") -> list[str]:
     """What a fresh interpreter holds after importing these modules, and then running a statement."""
-    code = f"import json, sys, {', '.join(names)}; {then or 'pass'}; print(json.dumps(sorted(sys.modules)))"
+    code = f"import json, sys, {', '.join(names)}; {then}; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded: list[str] = json.loads(run.stdout.splitlines()[-1])
     return loaded

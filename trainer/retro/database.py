@@ -52,7 +52,7 @@ class ChunkTable:
     @cached_property
     def documents(self) -> pa.Table:
         """The documents, with ``CHUNK_DOCUMENT_SCHEMA``, checked on first use."""
-        table = read_small_table(self._documents_path, CHUNK_DOCUMENT_SCHEMA)
+        table = read_checked_table(self._documents_path, CHUNK_DOCUMENT_SCHEMA)
         num_chunks, first = table["num_chunks"].to_numpy(), table["first_chunk"].to_numpy()
         if table.num_rows != self.shard.num_documents or num_chunks.sum() != self.shard.num_chunks:
             raise ValueError(
@@ -185,7 +185,7 @@ class ChunkDatabase:
     def _key_shard(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Ordinals of the keyed chunks, their neighbours and distances."""
         if index not in self._opened:
-            keyed = read_small_table(storage.join(self._folder, self.layout.key_path("keyed", index)), KEYED_SCHEMA)
+            keyed = read_checked_table(storage.join(self._folder, self.layout.key_path("keyed", index)), KEYED_SCHEMA)
             ordinals = self._key_array("neighbours", index, "int64")
             distances = self._key_array("distances", index, "float32")
             if keyed.num_rows != len(ordinals):
@@ -205,7 +205,7 @@ class ChunkDatabase:
         return array
 
 
-def read_small_table(path: str, schema: pa.Schema) -> pa.Table:
+def read_checked_table(path: str, schema: pa.Schema) -> pa.Table:
     """Read one of the database's small tables whole.
 
     Raises:
